@@ -1,0 +1,27 @@
+/*
+ * error.h
+ *	  SQLSTATE codes of trident's own, class TR.
+ *
+ * A standard code is used wherever one fits; a code of class TR exists only
+ * where a client will want to branch.  Hundreds are capabilities: TR0xx
+ * exchange, TR1xx search, TR2xx endpoint, TR3xx compare, TR4xx ingest,
+ * TR5xx canary.  Every code is listed in docs/reference/errors.md and raised
+ * by a test.
+ */
+#ifndef TRIDENT_BASE_ERROR_H
+#define TRIDENT_BASE_ERROR_H
+
+#include "utils/elog.h"
+
+/* TR1xx: search */
+
+/* The collection has no column of a vector type. */
+#define TRIDENT_ERRCODE_SEARCH_NO_VECTOR MAKE_SQLSTATE('T','R','1','0','1')
+/* Several vector columns (or metrics) would do and none was named. */
+#define TRIDENT_ERRCODE_SEARCH_AMBIGUOUS MAKE_SQLSTATE('T','R','1','0','2')
+/* The rows of the collection cannot be named: no key given, no primary key. */
+#define TRIDENT_ERRCODE_SEARCH_NO_KEY MAKE_SQLSTATE('T','R','1','0','3')
+/* The filter is not one that may be run. */
+#define TRIDENT_ERRCODE_SEARCH_FILTER MAKE_SQLSTATE('T','R','1','0','4')
+
+#endif							/* TRIDENT_BASE_ERROR_H */

@@ -1,0 +1,66 @@
+/*
+ * guc.c
+ *	  The table of trident's settings.
+ *
+ * Every setting stands here, in alphabetical order, and nowhere else: name,
+ * description, default, range and who may change it.  docs/reference is
+ * generated from what pg_settings shows of them.
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "utils/guc.h"
+
+#include "base/compat.h"
+#include "base/guc.h"
+
+int			trident_base_simd = -1;
+int			trident_base_search_max_k = 10000;
+
+static TridentBaseSimdAssign simd_assign_callback = NULL;
+
+/* The numbers are those of TridentSimdLevel in simd/simd.h; -1 is auto. */
+static const struct config_enum_entry simd_options[] = {
+	{"auto", -1, false},
+	{"scalar", 0, false},
+	{"neon", 1, false},
+	{"avx2", 2, false},
+	{"avx512", 3, false},
+	{NULL, 0, false}
+};
+
+static void
+assign_simd(int newval, void *extra)
+{
+	if (simd_assign_callback)
+		simd_assign_callback(newval);
+}
+
+/*
+ * Define all settings and reserve the prefix.  Called once, from _PG_init.
+ * simd_assign is told of every value of trident.simd, the first included.
+ */
+void
+trident_base_guc_init(TridentBaseSimdAssign simd_assign)
+{
+	simd_assign_callback = simd_assign;
+
+	DefineCustomIntVariable("trident.search_max_k",
+							"Sets the largest number of neighbours that one search may ask for.",
+							"Bounds the memory of one trident_search() call.",
+							&trident_base_search_max_k,
+							10000, 1, 1000000,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("trident.simd",
+							 "Selects the processor instructions that distances are computed with.",
+							 "The default, auto, takes the fastest that this processor has; "
+							 "a level that it lacks falls back to the next lower one. "
+							 "trident_simd_level() shows the one in use.",
+							 &trident_base_simd,
+							 -1, simd_options,
+							 PGC_USERSET, 0, NULL, assign_simd, NULL);
+
+	MarkGUCPrefixReserved("trident");
+}

@@ -1,0 +1,23 @@
+/*
+ * trident.c
+ *	  What PostgreSQL calls when it loads the library: one init call a folder.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+
+#include "base/compat.h"
+#include "base/guc.h"
+#include "simd/simd.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	/* The setting's first assignment chooses the kernels. */
+	trident_base_guc_init(trident_simd_choose);
+}

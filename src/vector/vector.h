@@ -1,0 +1,50 @@
+/*
+ * vector.h
+ *	  The types trident.vector and trident.halfvec: their layout, and what
+ *	  other folders may call.
+ *
+ * Layout on disk, equal to pgvector's so that data moves without rewrite:
+ *
+ *		bytes	vector					halfvec
+ *		0-3		varlena header			varlena header
+ *		4-5		int16 dim, 1..16000		int16 dim, 1..16000
+ *		6-7		int16 0					int16 0
+ *		8-		float4[dim]				float16[dim]
+ */
+#ifndef TRIDENT_VECTOR_VECTOR_H
+#define TRIDENT_VECTOR_VECTOR_H
+
+#include "fmgr.h"
+#include "simd/simd.h"
+
+#define TRIDENT_VECTOR_MAX_DIM 16000
+
+typedef struct TridentVector
+{
+	int32		vl_len_;		/* varlena header; never touch directly */
+	int16		dim;			/* number of dimensions */
+	int16		unused;			/* always 0 */
+	float		x[FLEXIBLE_ARRAY_MEMBER];
+} TridentVector;
+
+typedef struct TridentHalfvec
+{
+	int32		vl_len_;		/* varlena header; never touch directly */
+	int16		dim;			/* number of dimensions */
+	int16		unused;			/* always 0 */
+	TridentHalf x[FLEXIBLE_ARRAY_MEMBER];
+} TridentHalfvec;
+
+#define TRIDENT_VECTOR_SIZE(dim) \
+	(offsetof(TridentVector, x) + sizeof(float) * (dim))
+#define TRIDENT_HALFVEC_SIZE(dim) \
+	(offsetof(TridentHalfvec, x) + sizeof(TridentHalf) * (dim))
+
+#define TRIDENT_VECTOR_P(d) ((TridentVector *) PG_DETOAST_DATUM(d))
+#define TRIDENT_HALFVEC_P(d) ((TridentHalfvec *) PG_DETOAST_DATUM(d))
+
+/* A new zeroed vector or halfvec of dim dimensions, palloc'd here. */
+extern TridentVector *trident_vector_new(int dim);
+extern TridentHalfvec *trident_halfvec_new(int dim);
+
+#endif							/* TRIDENT_VECTOR_VECTOR_H */
