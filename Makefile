@@ -1,5 +1,8 @@
-# trident: build by PGXS.  `make demo` and `make test` need nothing but make:
-# they install what is missing, build, and run in throw-away servers.
+# trident: build by PGXS.
+#
+# `make demo` and `make test` need nothing but make: they name and install
+# what is missing, build, and run in throw-away servers.  Only `make install`
+# writes into the system's PostgreSQL.  PG_CONFIG chooses the major.
 
 EXTENSION = trident
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" trident.control)
@@ -7,6 +10,7 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" trident.cont
 MODULE_big = trident
 C_FILES := $(sort $(wildcard src/*.c src/*/*.c))
 H_FILES := $(sort $(wildcard src/*.h src/*/*.h))
+INSTALL_SQL := $(sort $(wildcard sql/install/*.sql))
 OBJS = $(C_FILES:.c=.o)
 DATA_built = sql/trident--$(EXTVERSION).sql
 DATA = $(wildcard sql/upgrade/trident--*--*.sql)
@@ -21,12 +25,46 @@ REGRESS_OPTS = --load-extension=trident
 EXTRA_CLEAN = test/out build
 
 PG_CONFIG ?= pg_config
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+export PG_CONFIG
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+ifneq ($(wildcard $(PGXS)),)
 include $(PGXS)
 
 # Dependency tracking is off in packaged PGXS: any header rebuilds everything.
 $(OBJS) $(OBJS:.o=.bc): $(H_FILES)
 
 # The install script is its fragments, joined in the order of their numbers.
-sql/trident--$(EXTVERSION).sql: $(sort $(wildcard sql/install/*.sql)) trident.control
-	cat $(sort $(wildcard sql/install/*.sql)) > $@
+sql/trident--$(EXTVERSION).sql: $(INSTALL_SQL) trident.control
+	cat $(INSTALL_SQL) > $@
+else
+# No PGXS: what a user of it would ask for says what is missing.
+all install uninstall installcheck clean distclean:
+	@test/tools/deps check build
+endif
+
+# The folder test/ exists, so these are phony, whatever PGXS says above.
+.PHONY: all install uninstall installcheck clean distclean
+.PHONY: demo test test-full lint bench
+
+# Scripts call make again: they get no part of this make's flags.
+SCRIPT = env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS
+
+demo:
+	@test/tools/deps install demo
+	@$(SCRIPT) docker/demo
+
+test:
+	@test/tools/deps install test
+	@$(SCRIPT) test/run
+
+test-full:
+	@test/tools/deps install full
+	@$(SCRIPT) test/full
+
+lint:
+	@$(SCRIPT) test/lint/run
+
+bench:
+	@test/tools/deps install demo
+	@$(SCRIPT) test/bench/run
