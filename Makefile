@@ -45,7 +45,7 @@ endif
 
 # The folder test/ exists, so these are phony, whatever PGXS says above.
 .PHONY: all install uninstall installcheck clean distclean
-.PHONY: demo test test-full lint bench
+.PHONY: demo test test-full lint bench docs
 
 # Scripts call make again: they get no part of this make's flags.
 SCRIPT = env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS
@@ -68,3 +68,10 @@ lint:
 bench:
 	@test/tools/deps install demo
 	@$(SCRIPT) test/bench/run
+
+# docs/reference, from the comments of SQL objects, settings and messages.
+docs:
+	@test/tools/deps install demo
+	@$(SCRIPT) test/server run -- sh -c 'mkdir "$$TRIDENT_OUT/reference" && test/tools/reference write "$$TRIDENT_OUT/reference"'
+	@rm -f docs/reference/*.md
+	@cp test/out/server/reference/*.md docs/reference/
