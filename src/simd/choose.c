@@ -11,12 +11,12 @@
  */
 #include "c.h"
 
-#include "simd/kernel.h"
-#include "simd/simd.h"
-
-#ifdef TRIDENT_SIMD_HAVE_X86
+#if defined(__x86_64__) && defined(__GNUC__)
 #include <cpuid.h>
 #endif
+
+#include "simd/kernel.h"
+#include "simd/simd.h"
 
 TridentSimdOps trident_simd;
 

@@ -18,6 +18,10 @@
 
 #include "simd/simd.h"
 
+/* Which of the instruction sets this build has code for. */
+#if defined(__x86_64__) && defined(__GNUC__)
+#define TRIDENT_SIMD_HAVE_X86 1
+#endif
 #if defined(__aarch64__) && defined(__ARM_NEON) && defined(__GNUC__)
 #define TRIDENT_SIMD_HAVE_NEON 1
 #endif
