@@ -21,4 +21,16 @@
 #include "varatt.h"
 #endif
 
+/* PG 16 lets a caller ask to get an error back; before, it is raised. */
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
+#else
+#define ereturn(context, dummy_value, ...) \
+	do { \
+		(void) (context); \
+		ereport(ERROR, __VA_ARGS__); \
+		return dummy_value; \
+	} while (0)
+#endif
+
 #endif							/* TRIDENT_BASE_COMPAT_H */
