@@ -22,15 +22,15 @@
 
 /* All bits in each of the first count lanes. */
 TARGET_INLINE __m256i
-first_lanes_avx2(int count)
+first_lanes_avx2(size_t count)
 {
-	return _mm256_cmpgt_epi32(_mm256_set1_epi32(count),
+	return _mm256_cmpgt_epi32(_mm256_set1_epi32((int) count),
 							  _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
 /* Eight elements from array[i] on. */
 TARGET_INLINE __m256
-load_avx2(ElementType type, const void *array, int i)
+load_avx2(ElementType type, const void *array, size_t i)
 {
 	if (type == ELEMENT_F16)
 		return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)
@@ -44,7 +44,7 @@ load_avx2(ElementType type, const void *array, int i)
  * of two, one of one, in this order.
  */
 TARGET_INLINE __m128i
-load_last_halves_avx2(const TridentHalf *from, int count)
+load_last_halves_avx2(const TridentHalf *from, size_t count)
 {
 	uint64		four = 0;
 	uint64		rest = 0;
@@ -65,7 +65,7 @@ load_last_halves_avx2(const TridentHalf *from, int count)
 
 /* The last count elements, those from array[i] on; zero beyond. */
 TARGET_INLINE __m256
-load_last_avx2(ElementType type, const void *array, int i, int count)
+load_last_avx2(ElementType type, const void *array, size_t i, size_t count)
 {
 	if (type == ELEMENT_F16)
 		return _mm256_cvtph_ps(load_last_halves_avx2((const TridentHalf *) array + i,
@@ -99,33 +99,33 @@ reduce_avx2(__m256 sums)
 }
 
 TARGET_INLINE float
-sum_avx2(SumTerm term, ElementType type, int dim,
+sum_avx2(SumTerm term, ElementType type, size_t dim,
 		 const void *a, const void *b)
 {
 	__m256		s0 = _mm256_setzero_ps();
 	__m256		s1 = _mm256_setzero_ps();
 	__m256		s2 = _mm256_setzero_ps();
 	__m256		s3 = _mm256_setzero_ps();
-	int			i = 0;
+	size_t		i = 0;
 
 #define ADD(sum, at) \
 	sum = add_terms_avx2(term, sum, load_avx2(type, a, at), \
 						 load_avx2(type, b, at))
 
-	for (; i <= dim - 32; i += 32)
+	for (; i + 32 <= dim; i += 32)
 	{
 		ADD(s0, i);
 		ADD(s1, i + 8);
 		ADD(s2, i + 16);
 		ADD(s3, i + 24);
 	}
-	if (i <= dim - 16)
+	if (i + 16 <= dim)
 	{
 		ADD(s0, i);
 		ADD(s1, i + 8);
 		i += 16;
 	}
-	if (i <= dim - 8)
+	if (i + 8 <= dim)
 	{
 		ADD(s2, i);
 		i += 8;
@@ -140,94 +140,112 @@ sum_avx2(SumTerm term, ElementType type, int dim,
 									 _mm256_add_ps(s2, s3)));
 }
 
-TARGET_INLINE TridentSimdCosine
-cosine_avx2(ElementType type, int dim, const void *a, const void *b)
+/* The three sums of a cosine, lane by lane. */
+typedef struct CosineLanes
 {
-	__m256		dot0 = _mm256_setzero_ps();
-	__m256		dot1 = _mm256_setzero_ps();
-	__m256		aa0 = _mm256_setzero_ps();
-	__m256		aa1 = _mm256_setzero_ps();
-	__m256		bb0 = _mm256_setzero_ps();
-	__m256		bb1 = _mm256_setzero_ps();
-	TridentSimdCosine sums;
-	__m256		va;
-	__m256		vb;
-	int			i = 0;
+	__m256		dot;
+	__m256		aa;
+	__m256		bb;
+} CosineLanes;
 
-	for (; i <= dim - 16; i += 16)
+TARGET_INLINE CosineLanes
+add_cosine_avx2(CosineLanes sums, __m256 a, __m256 b)
+{
+	sums.dot = _mm256_fmadd_ps(a, b, sums.dot);
+	sums.aa = _mm256_fmadd_ps(a, a, sums.aa);
+	sums.bb = _mm256_fmadd_ps(b, b, sums.bb);
+	return sums;
+}
+
+TARGET_INLINE TridentSimdCosine
+cosine_avx2(ElementType type, size_t dim, const void *a, const void *b)
+{
+	CosineLanes s0 = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
+	CosineLanes s1 = s0;
+	TridentSimdCosine result;
+	size_t		i = 0;
+
+	for (; i + 16 <= dim; i += 16)
 	{
-		va = load_avx2(type, a, i);
-		vb = load_avx2(type, b, i);
-		dot0 = _mm256_fmadd_ps(va, vb, dot0);
-		aa0 = _mm256_fmadd_ps(va, va, aa0);
-		bb0 = _mm256_fmadd_ps(vb, vb, bb0);
-		va = load_avx2(type, a, i + 8);
-		vb = load_avx2(type, b, i + 8);
-		dot1 = _mm256_fmadd_ps(va, vb, dot1);
-		aa1 = _mm256_fmadd_ps(va, va, aa1);
-		bb1 = _mm256_fmadd_ps(vb, vb, bb1);
+		s0 = add_cosine_avx2(s0, load_avx2(type, a, i),
+							load_avx2(type, b, i));
+		s1 = add_cosine_avx2(s1, load_avx2(type, a, i + 8),
+							load_avx2(type, b, i + 8));
 	}
-	if (i <= dim - 8)
+	if (i + 8 <= dim)
 	{
-		va = load_avx2(type, a, i);
-		vb = load_avx2(type, b, i);
-		dot0 = _mm256_fmadd_ps(va, vb, dot0);
-		aa0 = _mm256_fmadd_ps(va, va, aa0);
-		bb0 = _mm256_fmadd_ps(vb, vb, bb0);
+		s0 = add_cosine_avx2(s0, load_avx2(type, a, i),
+							load_avx2(type, b, i));
 		i += 8;
 	}
 	if (i < dim)
-	{
-		va = load_last_avx2(type, a, i, dim - i);
-		vb = load_last_avx2(type, b, i, dim - i);
-		dot1 = _mm256_fmadd_ps(va, vb, dot1);
-		aa1 = _mm256_fmadd_ps(va, va, aa1);
-		bb1 = _mm256_fmadd_ps(vb, vb, bb1);
-	}
+		s1 = add_cosine_avx2(s1, load_last_avx2(type, a, i, dim - i),
+							load_last_avx2(type, b, i, dim - i));
 
-	sums.dot = reduce_avx2(_mm256_add_ps(dot0, dot1));
-	sums.norm_a = reduce_avx2(_mm256_add_ps(aa0, aa1));
-	sums.norm_b = reduce_avx2(_mm256_add_ps(bb0, bb1));
+	result.dot = reduce_avx2(_mm256_add_ps(s0.dot, s1.dot));
+	result.norm_a = reduce_avx2(_mm256_add_ps(s0.aa, s1.aa));
+	result.norm_b = reduce_avx2(_mm256_add_ps(s0.bb, s1.bb));
+	return result;
+}
+
+/* Sums of squares in float8; eight lanes. */
+typedef struct SquareLanes
+{
+	__m256d		low;
+	__m256d		high;
+} SquareLanes;
+
+TARGET_INLINE SquareLanes
+add_squares_avx2(SquareLanes sums, __m256 a)
+{
+	__m256d		low = _mm256_cvtps_pd(_mm256_castps256_ps128(a));
+	__m256d		high = _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1));
+
+	sums.low = _mm256_fmadd_pd(low, low, sums.low);
+	sums.high = _mm256_fmadd_pd(high, high, sums.high);
 	return sums;
 }
 
 TARGET_INLINE double
-norm_squared_avx2(ElementType type, int dim, const void *a)
+norm_squared_avx2(ElementType type, size_t dim, const void *a)
 {
-	__m256d		s0 = _mm256_setzero_pd();
-	__m256d		s1 = _mm256_setzero_pd();
-	__m256d		low;
-	__m256d		high;
-	__m256		va;
-	__m128d		v;
+	SquareLanes s0 = {_mm256_setzero_pd(), _mm256_setzero_pd()};
+	SquareLanes s1 = s0;
+	__m256d		sum;
+	__m128d		half;
+	size_t		i = 0;
 
-	for (int i = 0; i < dim; i += 8)
+	for (; i + 16 <= dim; i += 16)
 	{
-		if (i <= dim - 8)
-			va = load_avx2(type, a, i);
-		else
-			va = load_last_avx2(type, a, i, dim - i);
-		low = _mm256_cvtps_pd(_mm256_castps256_ps128(va));
-		high = _mm256_cvtps_pd(_mm256_extractf128_ps(va, 1));
-		s0 = _mm256_fmadd_pd(low, low, s0);
-		s1 = _mm256_fmadd_pd(high, high, s1);
+		s0 = add_squares_avx2(s0, load_avx2(type, a, i));
+		s1 = add_squares_avx2(s1, load_avx2(type, a, i + 8));
 	}
+	if (i + 8 <= dim)
+	{
+		s0 = add_squares_avx2(s0, load_avx2(type, a, i));
+		i += 8;
+	}
+	if (i < dim)
+		s1 = add_squares_avx2(s1, load_last_avx2(type, a, i, dim - i));
 
-	s0 = _mm256_add_pd(s0, s1);
-	v = _mm_add_pd(_mm256_castpd256_pd128(s0), _mm256_extractf128_pd(s0, 1));
-	return _mm_cvtsd_f64(_mm_add_sd(v, _mm_unpackhi_pd(v, v)));
+	sum = _mm256_add_pd(_mm256_add_pd(s0.low, s1.low),
+						_mm256_add_pd(s0.high, s1.high));
+	half = _mm_add_pd(_mm256_castpd256_pd128(sum),
+					  _mm256_extractf128_pd(sum, 1));
+	return _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)));
 }
 
 TARGET static void
 f16_to_f32_avx2(int dim, const TridentHalf *from, float *to)
 {
-	int			i = 0;
+	size_t		n = dim;
+	size_t		i = 0;
 
-	for (; i <= dim - 8; i += 8)
+	for (; i + 8 <= n; i += 8)
 		_mm256_storeu_ps(to + i, load_avx2(ELEMENT_F16, from, i));
-	if (i < dim)
-		_mm256_maskstore_ps(to + i, first_lanes_avx2(dim - i),
-							load_last_avx2(ELEMENT_F16, from, i, dim - i));
+	if (i < n)
+		_mm256_maskstore_ps(to + i, first_lanes_avx2(n - i),
+							load_last_avx2(ELEMENT_F16, from, i, n - i));
 }
 
 /* Eight float4 to float16, to the nearest, ties to even. */
@@ -240,20 +258,21 @@ to_halves_avx2(__m256 from)
 TARGET static void
 f32_to_f16_avx2(int dim, const float *from, TridentHalf *to)
 {
+	size_t		n = dim;
 	TridentHalf last[8];
 	__m128i		halves;
-	int			i = 0;
+	size_t		i = 0;
 
-	for (; i <= dim - 8; i += 8)
+	for (; i + 8 <= n; i += 8)
 	{
 		halves = to_halves_avx2(load_avx2(ELEMENT_F32, from, i));
 		_mm_storeu_si128((__m128i *) (to + i), halves);
 	}
-	if (i < dim)
+	if (i < n)
 	{
-		halves = to_halves_avx2(load_last_avx2(ELEMENT_F32, from, i, dim - i));
+		halves = to_halves_avx2(load_last_avx2(ELEMENT_F32, from, i, n - i));
 		_mm_storeu_si128((__m128i *) last, halves);
-		memcpy(to + i, last, sizeof(TridentHalf) * (dim - i));
+		memcpy(to + i, last, sizeof(TridentHalf) * (n - i));
 	}
 }
 

@@ -2,10 +2,13 @@
  * avx512.c
  *	  Kernels in AVX-512 (F, BW, DQ, VL).
  *
- * Sixteen lanes a register.  Four accumulators hide the latency of the
- * multiply-add; what is left over goes through a masked load, which leaves
- * the lanes beyond the array zero and does not touch their memory: there is
- * no scalar tail.  A zero lane adds nothing to any of the sums.
+ * The float4 sums keep to registers of 256 bits.  They wait for loads, and a
+ * vector in a tuple hardly ever starts at a cache line: every load of 512 bits
+ * then straddles two, which measured slower than the narrow registers as soon
+ * as the vectors come from memory.  What AVX-512 adds is masks - what is left
+ * over is loaded with zeros beyond the end of the array, whose memory is not
+ * touched - and eight lanes of float8 for the norms.  A zero lane adds nothing
+ * to any of the sums.
  */
 #include "c.h"
 
@@ -18,161 +21,177 @@
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
 #define TARGET_INLINE TARGET static pg_attribute_always_inline
 
-/* One bit for each of the first count lanes, 0 < count < 16. */
-TARGET_INLINE __mmask16
-first_lanes_avx512(int count)
+/* One bit for each of the first count lanes, 0 < count < 8. */
+TARGET_INLINE __mmask8
+first_lanes_avx512(size_t count)
 {
-	return (__mmask16) ((1U << count) - 1);
+	return (__mmask8) ((1U << count) - 1);
 }
 
-/* Sixteen elements from array[i] on. */
-TARGET_INLINE __m512
-load_avx512(ElementType type, const void *array, int i)
+/* Eight elements from array[i] on. */
+TARGET_INLINE __m256
+load_avx512(ElementType type, const void *array, size_t i)
 {
 	if (type == ELEMENT_F16)
-		return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)
-												  ((const TridentHalf *) array + i)));
-	return _mm512_loadu_ps((const float *) array + i);
+		return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)
+											   ((const TridentHalf *) array + i)));
+	return _mm256_loadu_ps((const float *) array + i);
 }
 
 /* The last count elements, those from array[i] on; zero beyond. */
-TARGET_INLINE __m512
-load_last_avx512(ElementType type, const void *array, int i, int count)
+TARGET_INLINE __m256
+load_last_avx512(ElementType type, const void *array, size_t i, size_t count)
 {
-	__mmask16	lanes = first_lanes_avx512(count);
+	__mmask8	lanes = first_lanes_avx512(count);
 
 	if (type == ELEMENT_F16)
-		return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes,
-														(const TridentHalf *) array + i));
-	return _mm512_maskz_loadu_ps(lanes, (const float *) array + i);
+		return _mm256_cvtph_ps(_mm_maskz_loadu_epi16(lanes,
+													 (const TridentHalf *) array + i));
+	return _mm256_maskz_loadu_ps(lanes, (const float *) array + i);
 }
 
-/* sum plus the terms of sixteen pairs of elements. */
-TARGET_INLINE __m512
-add_terms_avx512(SumTerm term, __m512 sum, __m512 a, __m512 b)
+/* sum plus the terms of eight pairs of elements. */
+TARGET_INLINE __m256
+add_terms_avx512(SumTerm term, __m256 sum, __m256 a, __m256 b)
 {
 	if (term == TERM_INNER_PRODUCT)
-		return _mm512_fmadd_ps(a, b, sum);
+		return _mm256_fmadd_ps(a, b, sum);
 
-	a = _mm512_sub_ps(a, b);
+	a = _mm256_sub_ps(a, b);
 	if (term == TERM_L2_SQUARED)
-		return _mm512_fmadd_ps(a, a, sum);
-	return _mm512_add_ps(sum, _mm512_abs_ps(a));
+		return _mm256_fmadd_ps(a, a, sum);
+	return _mm256_add_ps(sum, _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a));
 }
 
 TARGET_INLINE float
-sum_avx512(SumTerm term, ElementType type, int dim,
-		   const void *a, const void *b)
+reduce_avx512(__m256 sums)
 {
-	__m512		s0 = _mm512_setzero_ps();
-	__m512		s1 = _mm512_setzero_ps();
-	__m512		s2 = _mm512_setzero_ps();
-	__m512		s3 = _mm512_setzero_ps();
-	int			i = 0;
+	__m128		v = _mm_add_ps(_mm256_castps256_ps128(sums),
+							   _mm256_extractf128_ps(sums, 1));
+
+	v = _mm_add_ps(v, _mm_movehl_ps(v, v));
+	v = _mm_add_ss(v, _mm_movehdup_ps(v));
+	return _mm_cvtss_f32(v);
+}
+
+TARGET_INLINE float
+sum_avx512(SumTerm term, ElementType type, size_t dim,
+		 const void *a, const void *b)
+{
+	__m256		s0 = _mm256_setzero_ps();
+	__m256		s1 = _mm256_setzero_ps();
+	__m256		s2 = _mm256_setzero_ps();
+	__m256		s3 = _mm256_setzero_ps();
+	size_t		i = 0;
 
 #define ADD(sum, at) \
 	sum = add_terms_avx512(term, sum, load_avx512(type, a, at), \
-						   load_avx512(type, b, at))
+						 load_avx512(type, b, at))
 
-	for (; i <= dim - 64; i += 64)
+	for (; i + 32 <= dim; i += 32)
 	{
 		ADD(s0, i);
-		ADD(s1, i + 16);
-		ADD(s2, i + 32);
-		ADD(s3, i + 48);
+		ADD(s1, i + 8);
+		ADD(s2, i + 16);
+		ADD(s3, i + 24);
 	}
-	if (i <= dim - 32)
+	if (i + 16 <= dim)
 	{
 		ADD(s0, i);
-		ADD(s1, i + 16);
-		i += 32;
+		ADD(s1, i + 8);
+		i += 16;
 	}
-	if (i <= dim - 16)
+	if (i + 8 <= dim)
 	{
 		ADD(s2, i);
-		i += 16;
+		i += 8;
 	}
 	if (i < dim)
 		s3 = add_terms_avx512(term, s3,
-							  load_last_avx512(type, a, i, dim - i),
-							  load_last_avx512(type, b, i, dim - i));
+							load_last_avx512(type, a, i, dim - i),
+							load_last_avx512(type, b, i, dim - i));
 #undef ADD
 
-	return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(s0, s1),
-											  _mm512_add_ps(s2, s3)));
+	return reduce_avx512(_mm256_add_ps(_mm256_add_ps(s0, s1),
+									 _mm256_add_ps(s2, s3)));
 }
 
-TARGET_INLINE TridentSimdCosine
-cosine_avx512(ElementType type, int dim, const void *a, const void *b)
+/* The three sums of a cosine, lane by lane. */
+typedef struct CosineLanes
 {
-	__m512		dot0 = _mm512_setzero_ps();
-	__m512		dot1 = _mm512_setzero_ps();
-	__m512		aa0 = _mm512_setzero_ps();
-	__m512		aa1 = _mm512_setzero_ps();
-	__m512		bb0 = _mm512_setzero_ps();
-	__m512		bb1 = _mm512_setzero_ps();
-	TridentSimdCosine sums;
-	__m512		va;
-	__m512		vb;
-	int			i = 0;
+	__m256		dot;
+	__m256		aa;
+	__m256		bb;
+} CosineLanes;
 
-	for (; i <= dim - 32; i += 32)
-	{
-		va = load_avx512(type, a, i);
-		vb = load_avx512(type, b, i);
-		dot0 = _mm512_fmadd_ps(va, vb, dot0);
-		aa0 = _mm512_fmadd_ps(va, va, aa0);
-		bb0 = _mm512_fmadd_ps(vb, vb, bb0);
-		va = load_avx512(type, a, i + 16);
-		vb = load_avx512(type, b, i + 16);
-		dot1 = _mm512_fmadd_ps(va, vb, dot1);
-		aa1 = _mm512_fmadd_ps(va, va, aa1);
-		bb1 = _mm512_fmadd_ps(vb, vb, bb1);
-	}
-	if (i <= dim - 16)
-	{
-		va = load_avx512(type, a, i);
-		vb = load_avx512(type, b, i);
-		dot0 = _mm512_fmadd_ps(va, vb, dot0);
-		aa0 = _mm512_fmadd_ps(va, va, aa0);
-		bb0 = _mm512_fmadd_ps(vb, vb, bb0);
-		i += 16;
-	}
-	if (i < dim)
-	{
-		va = load_last_avx512(type, a, i, dim - i);
-		vb = load_last_avx512(type, b, i, dim - i);
-		dot1 = _mm512_fmadd_ps(va, vb, dot1);
-		aa1 = _mm512_fmadd_ps(va, va, aa1);
-		bb1 = _mm512_fmadd_ps(vb, vb, bb1);
-	}
-
-	sums.dot = _mm512_reduce_add_ps(_mm512_add_ps(dot0, dot1));
-	sums.norm_a = _mm512_reduce_add_ps(_mm512_add_ps(aa0, aa1));
-	sums.norm_b = _mm512_reduce_add_ps(_mm512_add_ps(bb0, bb1));
+TARGET_INLINE CosineLanes
+add_cosine_avx512(CosineLanes sums, __m256 a, __m256 b)
+{
+	sums.dot = _mm256_fmadd_ps(a, b, sums.dot);
+	sums.aa = _mm256_fmadd_ps(a, a, sums.aa);
+	sums.bb = _mm256_fmadd_ps(b, b, sums.bb);
 	return sums;
 }
 
+TARGET_INLINE TridentSimdCosine
+cosine_avx512(ElementType type, size_t dim, const void *a, const void *b)
+{
+	CosineLanes s0 = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
+	CosineLanes s1 = s0;
+	TridentSimdCosine result;
+	size_t		i = 0;
+
+	for (; i + 16 <= dim; i += 16)
+	{
+		s0 = add_cosine_avx512(s0, load_avx512(type, a, i),
+							  load_avx512(type, b, i));
+		s1 = add_cosine_avx512(s1, load_avx512(type, a, i + 8),
+							  load_avx512(type, b, i + 8));
+	}
+	if (i + 8 <= dim)
+	{
+		s0 = add_cosine_avx512(s0, load_avx512(type, a, i),
+							  load_avx512(type, b, i));
+		i += 8;
+	}
+	if (i < dim)
+		s1 = add_cosine_avx512(s1, load_last_avx512(type, a, i, dim - i),
+							  load_last_avx512(type, b, i, dim - i));
+
+	result.dot = reduce_avx512(_mm256_add_ps(s0.dot, s1.dot));
+	result.norm_a = reduce_avx512(_mm256_add_ps(s0.aa, s1.aa));
+	result.norm_b = reduce_avx512(_mm256_add_ps(s0.bb, s1.bb));
+	return result;
+}
+
+/* sum plus the squares of eight elements, in float8. */
+TARGET_INLINE __m512d
+add_squares_avx512(__m512d sum, __m256 a)
+{
+	__m512d		wide = _mm512_cvtps_pd(a);
+
+	return _mm512_fmadd_pd(wide, wide, sum);
+}
+
 TARGET_INLINE double
-norm_squared_avx512(ElementType type, int dim, const void *a)
+norm_squared_avx512(ElementType type, size_t dim, const void *a)
 {
 	__m512d		s0 = _mm512_setzero_pd();
 	__m512d		s1 = _mm512_setzero_pd();
-	__m512d		low;
-	__m512d		high;
-	__m512		va;
+	size_t		i = 0;
 
-	for (int i = 0; i < dim; i += 16)
+	for (; i + 16 <= dim; i += 16)
 	{
-		if (i <= dim - 16)
-			va = load_avx512(type, a, i);
-		else
-			va = load_last_avx512(type, a, i, dim - i);
-		low = _mm512_cvtps_pd(_mm512_castps512_ps256(va));
-		high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(va, 1));
-		s0 = _mm512_fmadd_pd(low, low, s0);
-		s1 = _mm512_fmadd_pd(high, high, s1);
+		s0 = add_squares_avx512(s0, load_avx512(type, a, i));
+		s1 = add_squares_avx512(s1, load_avx512(type, a, i + 8));
 	}
+	if (i + 8 <= dim)
+	{
+		s0 = add_squares_avx512(s0, load_avx512(type, a, i));
+		i += 8;
+	}
+	if (i < dim)
+		s1 = add_squares_avx512(s1, load_last_avx512(type, a, i, dim - i));
 
 	return _mm512_reduce_add_pd(_mm512_add_pd(s0, s1));
 }
@@ -180,37 +199,39 @@ norm_squared_avx512(ElementType type, int dim, const void *a)
 TARGET static void
 f16_to_f32_avx512(int dim, const TridentHalf *from, float *to)
 {
-	int			i = 0;
+	size_t		n = dim;
+	size_t		i = 0;
 
-	for (; i <= dim - 16; i += 16)
-		_mm512_storeu_ps(to + i, load_avx512(ELEMENT_F16, from, i));
-	if (i < dim)
-		_mm512_mask_storeu_ps(to + i, first_lanes_avx512(dim - i),
-							  load_last_avx512(ELEMENT_F16, from, i, dim - i));
+	for (; i + 8 <= n; i += 8)
+		_mm256_storeu_ps(to + i, load_avx512(ELEMENT_F16, from, i));
+	if (i < n)
+		_mm256_mask_storeu_ps(to + i, first_lanes_avx512(n - i),
+							  load_last_avx512(ELEMENT_F16, from, i, n - i));
 }
 
-/* Sixteen float4 to float16, to the nearest, ties to even. */
-TARGET_INLINE __m256i
-to_halves_avx512(__m512 from)
+/* Eight float4 to float16, to the nearest, ties to even. */
+TARGET_INLINE __m128i
+to_halves_avx512(__m256 from)
 {
-	return _mm512_cvtps_ph(from, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+	return _mm256_cvtps_ph(from, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
 TARGET static void
 f32_to_f16_avx512(int dim, const float *from, TridentHalf *to)
 {
-	__m256i		halves;
-	int			i = 0;
+	size_t		n = dim;
+	size_t		i = 0;
+	__m128i		halves;
 
-	for (; i <= dim - 16; i += 16)
+	for (; i + 8 <= n; i += 8)
 	{
 		halves = to_halves_avx512(load_avx512(ELEMENT_F32, from, i));
-		_mm256_storeu_si256((__m256i *) (to + i), halves);
+		_mm_storeu_si128((__m128i *) (to + i), halves);
 	}
-	if (i < dim)
+	if (i < n)
 	{
-		halves = to_halves_avx512(load_last_avx512(ELEMENT_F32, from, i, dim - i));
-		_mm256_mask_storeu_epi16(to + i, first_lanes_avx512(dim - i), halves);
+		halves = to_halves_avx512(load_last_avx512(ELEMENT_F32, from, i, n - i));
+		_mm_mask_storeu_epi16(to + i, first_lanes_avx512(n - i), halves);
 	}
 }
 

@@ -21,7 +21,7 @@
 
 /* Four elements from array[i] on. */
 INLINE float32x4_t
-load_neon(ElementType type, const void *array, int i)
+load_neon(ElementType type, const void *array, size_t i)
 {
 	if (type == ELEMENT_F16)
 		return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16((const TridentHalf *) array + i)));
@@ -30,7 +30,7 @@ load_neon(ElementType type, const void *array, int i)
 
 /* The last count elements, those from array[i] on, 0 < count < 4. */
 INLINE float32x4_t
-load_last_neon(ElementType type, const void *array, int i, int count)
+load_last_neon(ElementType type, const void *array, size_t i, size_t count)
 {
 	float		floats[4] = {0, 0, 0, 0};
 	TridentHalf halves[4] = {0, 0, 0, 0};
@@ -74,33 +74,33 @@ add_terms_neon(SumTerm term, float32x4_t sum, float32x4_t a, float32x4_t b)
 }
 
 INLINE float
-sum_neon(SumTerm term, ElementType type, int dim,
+sum_neon(SumTerm term, ElementType type, size_t dim,
 		 const void *a, const void *b)
 {
 	float32x4_t s0 = vdupq_n_f32(0);
 	float32x4_t s1 = vdupq_n_f32(0);
 	float32x4_t s2 = vdupq_n_f32(0);
 	float32x4_t s3 = vdupq_n_f32(0);
-	int			i = 0;
+	size_t		i = 0;
 
 #define ADD(sum, at) \
 	sum = add_terms_neon(term, sum, load_neon(type, a, at), \
 						 load_neon(type, b, at))
 
-	for (; i <= dim - 16; i += 16)
+	for (; i + 16 <= dim; i += 16)
 	{
 		ADD(s0, i);
 		ADD(s1, i + 4);
 		ADD(s2, i + 8);
 		ADD(s3, i + 12);
 	}
-	if (i <= dim - 8)
+	if (i + 8 <= dim)
 	{
 		ADD(s0, i);
 		ADD(s1, i + 4);
 		i += 8;
 	}
-	if (i <= dim - 4)
+	if (i + 4 <= dim)
 	{
 		ADD(s2, i);
 		i += 4;
@@ -114,93 +114,109 @@ sum_neon(SumTerm term, ElementType type, int dim,
 	return vaddvq_f32(vaddq_f32(vaddq_f32(s0, s1), vaddq_f32(s2, s3)));
 }
 
-INLINE TridentSimdCosine
-cosine_neon(ElementType type, int dim, const void *a, const void *b)
+/* The three sums of a cosine, lane by lane. */
+typedef struct CosineLanes
 {
-	float32x4_t dot0 = vdupq_n_f32(0);
-	float32x4_t dot1 = vdupq_n_f32(0);
-	float32x4_t aa0 = vdupq_n_f32(0);
-	float32x4_t aa1 = vdupq_n_f32(0);
-	float32x4_t bb0 = vdupq_n_f32(0);
-	float32x4_t bb1 = vdupq_n_f32(0);
-	TridentSimdCosine sums;
-	float32x4_t va;
-	float32x4_t vb;
-	int			i = 0;
+	float32x4_t dot;
+	float32x4_t aa;
+	float32x4_t bb;
+} CosineLanes;
 
-	for (; i <= dim - 8; i += 8)
+INLINE CosineLanes
+add_cosine_neon(CosineLanes sums, float32x4_t a, float32x4_t b)
+{
+	sums.dot = vfmaq_f32(sums.dot, a, b);
+	sums.aa = vfmaq_f32(sums.aa, a, a);
+	sums.bb = vfmaq_f32(sums.bb, b, b);
+	return sums;
+}
+
+INLINE TridentSimdCosine
+cosine_neon(ElementType type, size_t dim, const void *a, const void *b)
+{
+	CosineLanes s0 = {vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0)};
+	CosineLanes s1 = s0;
+	TridentSimdCosine result;
+	size_t		i = 0;
+
+	for (; i + 8 <= dim; i += 8)
 	{
-		va = load_neon(type, a, i);
-		vb = load_neon(type, b, i);
-		dot0 = vfmaq_f32(dot0, va, vb);
-		aa0 = vfmaq_f32(aa0, va, va);
-		bb0 = vfmaq_f32(bb0, vb, vb);
-		va = load_neon(type, a, i + 4);
-		vb = load_neon(type, b, i + 4);
-		dot1 = vfmaq_f32(dot1, va, vb);
-		aa1 = vfmaq_f32(aa1, va, va);
-		bb1 = vfmaq_f32(bb1, vb, vb);
+		s0 = add_cosine_neon(s0, load_neon(type, a, i),
+							load_neon(type, b, i));
+		s1 = add_cosine_neon(s1, load_neon(type, a, i + 4),
+							load_neon(type, b, i + 4));
 	}
-	if (i <= dim - 4)
+	if (i + 4 <= dim)
 	{
-		va = load_neon(type, a, i);
-		vb = load_neon(type, b, i);
-		dot0 = vfmaq_f32(dot0, va, vb);
-		aa0 = vfmaq_f32(aa0, va, va);
-		bb0 = vfmaq_f32(bb0, vb, vb);
+		s0 = add_cosine_neon(s0, load_neon(type, a, i),
+							load_neon(type, b, i));
 		i += 4;
 	}
 	if (i < dim)
-	{
-		va = load_last_neon(type, a, i, dim - i);
-		vb = load_last_neon(type, b, i, dim - i);
-		dot1 = vfmaq_f32(dot1, va, vb);
-		aa1 = vfmaq_f32(aa1, va, va);
-		bb1 = vfmaq_f32(bb1, vb, vb);
-	}
+		s1 = add_cosine_neon(s1, load_last_neon(type, a, i, dim - i),
+							load_last_neon(type, b, i, dim - i));
 
-	sums.dot = vaddvq_f32(vaddq_f32(dot0, dot1));
-	sums.norm_a = vaddvq_f32(vaddq_f32(aa0, aa1));
-	sums.norm_b = vaddvq_f32(vaddq_f32(bb0, bb1));
+	result.dot = vaddvq_f32(vaddq_f32(s0.dot, s1.dot));
+	result.norm_a = vaddvq_f32(vaddq_f32(s0.aa, s1.aa));
+	result.norm_b = vaddvq_f32(vaddq_f32(s0.bb, s1.bb));
+	return result;
+}
+
+/* Sums of squares in float8; four lanes. */
+typedef struct SquareLanes
+{
+	float64x2_t low;
+	float64x2_t high;
+} SquareLanes;
+
+INLINE SquareLanes
+add_squares_neon(SquareLanes sums, float32x4_t a)
+{
+	float64x2_t low = vcvt_f64_f32(vget_low_f32(a));
+	float64x2_t high = vcvt_high_f64_f32(a);
+
+	sums.low = vfmaq_f64(sums.low, low, low);
+	sums.high = vfmaq_f64(sums.high, high, high);
 	return sums;
 }
 
 INLINE double
-norm_squared_neon(ElementType type, int dim, const void *a)
+norm_squared_neon(ElementType type, size_t dim, const void *a)
 {
-	float64x2_t s0 = vdupq_n_f64(0);
-	float64x2_t s1 = vdupq_n_f64(0);
-	float64x2_t low;
-	float64x2_t high;
-	float32x4_t va;
+	SquareLanes s0 = {vdupq_n_f64(0), vdupq_n_f64(0)};
+	SquareLanes s1 = s0;
+	size_t		i = 0;
 
-	for (int i = 0; i < dim; i += 4)
+	for (; i + 8 <= dim; i += 8)
 	{
-		if (i <= dim - 4)
-			va = load_neon(type, a, i);
-		else
-			va = load_last_neon(type, a, i, dim - i);
-		low = vcvt_f64_f32(vget_low_f32(va));
-		high = vcvt_high_f64_f32(va);
-		s0 = vfmaq_f64(s0, low, low);
-		s1 = vfmaq_f64(s1, high, high);
+		s0 = add_squares_neon(s0, load_neon(type, a, i));
+		s1 = add_squares_neon(s1, load_neon(type, a, i + 4));
 	}
+	if (i + 4 <= dim)
+	{
+		s0 = add_squares_neon(s0, load_neon(type, a, i));
+		i += 4;
+	}
+	if (i < dim)
+		s1 = add_squares_neon(s1, load_last_neon(type, a, i, dim - i));
 
-	return vaddvq_f64(vaddq_f64(s0, s1));
+	return vaddvq_f64(vaddq_f64(vaddq_f64(s0.low, s1.low),
+								vaddq_f64(s0.high, s1.high)));
 }
 
 static void
 f16_to_f32_neon(int dim, const TridentHalf *from, float *to)
 {
+	size_t		n = dim;
 	float		last[4];
-	int			i = 0;
+	size_t		i = 0;
 
-	for (; i <= dim - 4; i += 4)
+	for (; i + 4 <= n; i += 4)
 		vst1q_f32(to + i, load_neon(ELEMENT_F16, from, i));
-	if (i < dim)
+	if (i < n)
 	{
-		vst1q_f32(last, load_last_neon(ELEMENT_F16, from, i, dim - i));
-		memcpy(to + i, last, sizeof(float) * (dim - i));
+		vst1q_f32(last, load_last_neon(ELEMENT_F16, from, i, n - i));
+		memcpy(to + i, last, sizeof(float) * (n - i));
 	}
 }
 
@@ -214,15 +230,16 @@ to_halves_neon(float32x4_t from)
 static void
 f32_to_f16_neon(int dim, const float *from, TridentHalf *to)
 {
+	size_t		n = dim;
 	TridentHalf last[4];
-	int			i = 0;
+	size_t		i = 0;
 
-	for (; i <= dim - 4; i += 4)
+	for (; i + 4 <= n; i += 4)
 		vst1_u16(to + i, to_halves_neon(load_neon(ELEMENT_F32, from, i)));
-	if (i < dim)
+	if (i < n)
 	{
-		vst1_u16(last, to_halves_neon(load_last_neon(ELEMENT_F32, from, i, dim - i)));
-		memcpy(to + i, last, sizeof(TridentHalf) * (dim - i));
+		vst1_u16(last, to_halves_neon(load_last_neon(ELEMENT_F32, from, i, n - i)));
+		memcpy(to + i, last, sizeof(TridentHalf) * (n - i));
 	}
 }
 

@@ -97,7 +97,7 @@ float_to_half(float value)
 }
 
 static pg_attribute_always_inline float
-element(ElementType type, const void *array, int i)
+element(ElementType type, const void *array, size_t i)
 {
 	if (type == ELEMENT_F16)
 		return half_to_float(((const TridentHalf *) array)[i]);
@@ -105,12 +105,12 @@ element(ElementType type, const void *array, int i)
 }
 
 static pg_attribute_always_inline float
-sum_scalar(SumTerm term, ElementType type, int dim,
+sum_scalar(SumTerm term, ElementType type, size_t dim,
 		   const void *a, const void *b)
 {
 	float		sum = 0;
 
-	for (int i = 0; i < dim; i++)
+	for (size_t i = 0; i < dim; i++)
 	{
 		float		ai = element(type, a, i);
 		float		bi = element(type, b, i);
@@ -127,11 +127,11 @@ sum_scalar(SumTerm term, ElementType type, int dim,
 }
 
 static pg_attribute_always_inline TridentSimdCosine
-cosine_scalar(ElementType type, int dim, const void *a, const void *b)
+cosine_scalar(ElementType type, size_t dim, const void *a, const void *b)
 {
 	TridentSimdCosine sums = {0, 0, 0};
 
-	for (int i = 0; i < dim; i++)
+	for (size_t i = 0; i < dim; i++)
 	{
 		float		ai = element(type, a, i);
 		float		bi = element(type, b, i);
@@ -145,11 +145,11 @@ cosine_scalar(ElementType type, int dim, const void *a, const void *b)
 }
 
 static pg_attribute_always_inline double
-norm_squared_scalar(ElementType type, int dim, const void *a)
+norm_squared_scalar(ElementType type, size_t dim, const void *a)
 {
 	double		sum = 0;
 
-	for (int i = 0; i < dim; i++)
+	for (size_t i = 0; i < dim; i++)
 	{
 		double		ai = element(type, a, i);
 
