@@ -1,21 +1,21 @@
 #!/usr/bin/perl
 #
-# doccheck
-#	  Proves what the pages say: runs every SQL block of the pages named, and
-#	  follows every link that stays in this tree.
+# pages.pl
+#	  Proves what the pages say: runs their SQL, and follows their links.
 #
-# usage: test/tools/doccheck page.md...
+# usage: test/docs/pages.pl [page.md...]
 #
-# Each page gets a database of its own and one psql session, with the
-# extension there unless the page creates it.  In a page,
+# Without arguments it takes all pages.  Each page gets a database of its own,
+# called mydb, and one psql session, with the extension there unless the page
+# creates it.  In a page,
 #
 #	```sql         is run, and stops the page when a statement fails
 #	```sql error   is run, and must fail
 #	```text        straight after one of these is what psql -q prints for it
 #	```sh and others are not run
 #
-# Connects as libpq does, as a superuser.  Speaks TAP: one test a block, one a
-# link.
+# One test a block, one a link that stays in this tree.  Connects as libpq
+# does, as a superuser.
 
 use strict;
 use warnings;
@@ -24,9 +24,9 @@ use File::Basename qw(dirname);
 use File::Temp qw(tempfile);
 use Test::More;
 
-die "usage: doccheck page.md...\n" unless @ARGV;
+my @pages = @ARGV ? @ARGV : grep { -f $_ } ('README.md', 'CHANGELOG.md', glob('docs/*.md docs/*/*.md'));
 
-for my $page (@ARGV)
+for my $page (@pages)
 {
 	my @lines = read_lines($page);
 	my @blocks = blocks(@lines);
@@ -91,9 +91,8 @@ sub blocks
 sub run_blocks
 {
 	my ($page, @blocks) = @_;
-	my $database = 'doc_' . lc($page =~ s/\W+/_/gr);
-	admin(qq(DROP DATABASE IF EXISTS "$database"));
-	admin(qq(CREATE DATABASE "$database" TEMPLATE template0));
+	admin('DROP DATABASE IF EXISTS mydb');
+	admin('CREATE DATABASE mydb TEMPLATE template0');
 	my $script = "SET client_min_messages = notice;\n";
 	$script .= "CREATE EXTENSION trident;\n"
 	  unless grep { $_->{text} =~ /\bCREATE EXTENSION trident\b/ } @blocks;
@@ -104,12 +103,12 @@ sub run_blocks
 		  . "\\echo \x01$n\n" . "\\warn \x01$n\n" . $blocks[$n]{text};
 	}
 	$script .= "\\echo \x01end\n\\warn \x01end\n";
-	my %printed = session($database, $script);
+	my %printed = session($script);
 	for my $n (0 .. $#blocks)
 	{
 		judge("$page:$blocks[$n]{line}", $blocks[$n], \%printed, $n, $n < $#blocks ? $n + 1 : 'end');
 	}
-	admin(qq(DROP DATABASE "$database"));
+	admin('DROP DATABASE mydb');
 	return;
 }
 
@@ -154,7 +153,7 @@ sub trim
 # Feed a script to psql; what it printed on each stream, by block.
 sub session
 {
-	my ($database, $script) = @_;
+	my ($script) = @_;
 	my %printed;
 	my (undef, $in) = tempfile(UNLINK => 1);
 	my (undef, $out) = tempfile(UNLINK => 1);
@@ -162,7 +161,7 @@ sub session
 	open(my $to, '>', $in) or die "could not open $in: $!\n";
 	print $to $script;
 	close($to) or die "could not write $in: $!\n";
-	local $ENV{PGDATABASE} = $database;
+	local $ENV{PGDATABASE} = 'mydb';
 	system("psql -Xq <$in >$out 2>$err");
 	$printed{out} = by_block(join("\n", read_lines($out)));
 	$printed{err} = by_block(join("\n", read_lines($err)));
