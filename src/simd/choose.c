@@ -19,11 +19,13 @@
 #include "simd/simd.h"
 
 TridentSimdOps trident_simd;
+TridentSimdCodeOps trident_simd_code;
 
 typedef struct Level
 {
 	const char *name;
 	const TridentSimdOps *ops;	/* NULL: not on this architecture */
+	const TridentSimdCodeOps *code_ops; /* NULL: those of scalar */
 	bool		(*can_run) (void);	/* NULL: on every processor of it */
 } Level;
 
@@ -99,10 +101,21 @@ trident_simd_ops(TridentSimdLevel level)
 	return entry->ops;
 }
 
+/* The kernels over codes of a level, or NULL as trident_simd_ops has it. */
+const TridentSimdCodeOps *
+trident_simd_code_ops(TridentSimdLevel level)
+{
+	if (trident_simd_ops(level) == NULL)
+		return NULL;
+	if (levels[level].code_ops == NULL)
+		return &trident_simd_code_scalar;
+	return levels[level].code_ops;
+}
+
 /*
- * Fill trident_simd with the best kernels not above the level asked for that
- * this processor can run.  A level out of range, TRIDENT_SIMD_AUTO included,
- * asks for the best of all.
+ * Fill trident_simd and trident_simd_code with the best kernels not above the
+ * level asked for that this processor can run.  A level out of range,
+ * TRIDENT_SIMD_AUTO included, asks for the best of all.
  */
 void
 trident_simd_choose(int level)
@@ -116,6 +129,7 @@ trident_simd_choose(int level)
 		level--;				/* ends at scalar, which is always there */
 
 	trident_simd = *ops;
+	trident_simd_code = *trident_simd_code_ops((TridentSimdLevel) level);
 }
 
 /* The name of a level, or NULL where there is no such level. */

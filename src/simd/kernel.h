@@ -44,6 +44,9 @@ typedef enum ElementType
 /* scalar.c */
 extern const TridentSimdOps trident_simd_scalar;
 
+/* code_scalar.c */
+extern const TridentSimdCodeOps trident_simd_code_scalar;
+
 #ifdef TRIDENT_SIMD_HAVE_X86
 /* avx2.c */
 extern const TridentSimdOps trident_simd_avx2;

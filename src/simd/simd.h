@@ -110,9 +110,9 @@ typedef struct TridentSimdCodeOps
 	/*
 	 * Tables for sign_scan from a rotated query q[dp], dp <= 1024: for dims
 	 * 4g..4g+3 and a nibble v, the sum of q over the set bits of v, less the
-	 * least such sum of the group, divided by *step and rounded.  *step is one
-	 * 255th of the widest group's range (or 1 where that is 0); *base the sum
-	 * of all groups' least sums.  So the sum of q over the set bits of a whole
+	 * least such sum of the group, times 1 / *step, to the nearest integer.
+	 * *step is one 255th of the widest group's range (or 1 where that is too
+	 * small to invert); *base the sum of all groups' least sums.  So the sum of q over the set bits of a whole
 	 * code is about *base + *step * (sum of its table entries).
 	 */
 	void		(*sign_tables) (int dp, const float *q, uint8 *lut,
@@ -161,8 +161,8 @@ extern TridentSimdCodeOps trident_simd_code;
 /* choose.c */
 
 /*
- * Fill trident_simd with the best kernels not above the level asked for that
- * this processor can run.  Never fails: scalar always can.
+ * Fill trident_simd and trident_simd_code with the best kernels not above the
+ * level asked for that this processor can run.  Never fails: scalar always can.
  */
 extern void trident_simd_choose(int level);
 
@@ -174,5 +174,6 @@ extern const char *trident_simd_level_name(TridentSimdLevel level);
  * not got them.  For tests and for bounds that must not depend on the choice.
  */
 extern const TridentSimdOps *trident_simd_ops(TridentSimdLevel level);
+extern const TridentSimdCodeOps *trident_simd_code_ops(TridentSimdLevel level);
 
 #endif							/* TRIDENT_SIMD_SIMD_H */
