@@ -33,4 +33,27 @@
 	} while (0)
 #endif
 
+/* PG 16 keeps what may be read beside the range table, not in it. */
+#if PG_VERSION_NUM >= 160000
+#define TridentCheckPermissions(statement) \
+	((void) ExecCheckPermissions((statement)->rtable, (statement)->permInfos, true))
+#else
+#define TridentCheckPermissions(statement) \
+	((void) ExecCheckRTPerms((statement)->rtable, true))
+#endif
+
+/* Run a query to its end, once.  PG 18 drops the last argument. */
+#if PG_VERSION_NUM >= 180000
+#define TridentExecutorRun(query) ExecutorRun(query, ForwardScanDirection, 0)
+#else
+#define TridentExecutorRun(query) ExecutorRun(query, ForwardScanDirection, 0, true)
+#endif
+
+/* Does an Append or MergeAppend choose among its children when it runs? */
+#if PG_VERSION_NUM >= 180000
+#define TridentAppendPrunes(append) ((append)->part_prune_index >= 0)
+#else
+#define TridentAppendPrunes(append) ((append)->part_prune_info != NULL)
+#endif
+
 #endif							/* TRIDENT_BASE_COMPAT_H */

@@ -11,11 +11,13 @@
 #include <limits.h>
 
 #include "utils/guc.h"
+#include "utils/varlena.h"
 
 #include "base/compat.h"
 #include "base/guc.h"
 
 int			trident_base_simd = -1;
+char	   *trident_base_search_filter_extensions = NULL;
 int			trident_base_search_max_k = 10000;
 
 static TridentBaseSimdAssign simd_assign_callback = NULL;
@@ -37,6 +39,21 @@ assign_simd(int newval, void *extra)
 		simd_assign_callback(newval);
 }
 
+/* Is it a list of identifiers? */
+static bool
+check_names(char **newval, void **extra, GucSource source)
+{
+	char	   *copy = pstrdup(*newval);
+	List	   *names;
+	bool		is_list = SplitIdentifierString(copy, ',', &names);
+
+	if (!is_list)
+		GUC_check_errdetail("List syntax is invalid.");
+	list_free(names);
+	pfree(copy);
+	return is_list;
+}
+
 /*
  * Define all settings and reserve the prefix.  Called once, from _PG_init.
  * simd_assign is told of every value of trident.simd, the first included.
@@ -45,6 +62,14 @@ void
 trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 {
 	simd_assign_callback = simd_assign;
+
+	DefineCustomStringVariable("trident.search_filter_extensions",
+							   "Lists the extensions whose functions a search filter may call.",
+							   "Built-in functions and those of trident itself may always be called. "
+							   "The functions must be immutable.",
+							   &trident_base_search_filter_extensions,
+							   "",
+							   PGC_USERSET, GUC_LIST_INPUT, check_names, NULL, NULL);
 
 	DefineCustomIntVariable("trident.search_max_k",
 							"Sets the largest number of neighbours that one search may ask for.",

@@ -12,6 +12,9 @@
 /* trident.simd: which kernels to use; the values of TridentSimdLevel + auto. */
 extern int	trident_base_simd;
 
+/* trident.search_filter_extensions: names, separated by commas. */
+extern char *trident_base_search_filter_extensions;
+
 /* trident.search_max_k: the largest k that trident_search accepts. */
 extern int	trident_base_search_max_k;
 

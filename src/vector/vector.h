@@ -47,4 +47,33 @@ typedef struct TridentHalfvec
 extern TridentVector *trident_vector_new(int dim);
 extern TridentHalfvec *trident_halfvec_new(int dim);
 
+/* The two types, by what their elements are. */
+typedef enum TridentVectorKind
+{
+	TRIDENT_VECTOR_FLOAT4,		/* vector */
+	TRIDENT_VECTOR_FLOAT2		/* halfvec */
+} TridentVectorKind;
+
+#define TRIDENT_VECTOR_KINDS 2
+
+/* What nearest means; each is an operator. */
+typedef enum TridentVectorMetric
+{
+	TRIDENT_VECTOR_L2,			/* <-> */
+	TRIDENT_VECTOR_IP,			/* <#>, the negative inner product */
+	TRIDENT_VECTOR_COSINE,		/* <=> */
+	TRIDENT_VECTOR_L1			/* <+> */
+} TridentVectorMetric;
+
+#define TRIDENT_VECTOR_METRICS 4
+
+/* A distance of two arrays of dim elements: the operator's value. */
+typedef double (*TridentVectorDistance) (int dim, const void *a, const void *b);
+
+/* metric.c */
+
+/* The function for that kind and metric; it follows trident.simd by itself. */
+extern TridentVectorDistance trident_vector_distance(TridentVectorKind kind,
+													 TridentVectorMetric metric);
+
 #endif							/* TRIDENT_VECTOR_VECTOR_H */

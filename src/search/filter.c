@@ -1,0 +1,236 @@
+/*
+ * filter.c
+ *	  The filter of a search: from text that may come from anybody to SQL.
+ *
+ * The text is one boolean expression over the collection's columns, with
+ * parameters $1, $2 ... for the elements of filter_args.  It goes
+ *
+ *	  1. through the server's parser, as an expression: nothing else that a
+ *		 SELECT may hold is let through;
+ *	  2. through the server's analysis, with the collection as the only table
+ *		 and types of parameters inferred as PREPARE infers them;
+ *	  3. through filter_check.c, which lists what an expression may consist of;
+ *	  4. back to text by the server's deparser, which is what is run.
+ *
+ * The user's text itself is never part of a statement.  In between, values of
+ * the session (now(), current_setting()) become parameters, so that every node
+ * sees the same ones and the text of the statement stays the same.
+ *
+ * Errors of the parser keep their SQLSTATE and get a hint; a position in the
+ * filter is reported as one in an internal query.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parse_coerce.h"
+#include "parser/parse_collate.h"
+#include "parser/parse_expr.h"
+#include "parser/parse_param.h"
+#include "parser/parse_relation.h"
+#include "parser/parser.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/ruleutils.h"
+
+#include "base/compat.h"
+#include "base/error.h"
+#include "search/search.h"
+
+/* The name that the collection has in the statement. */
+#define ALIAS "c"
+
+#define FILTER_HINT \
+	"Write the filter as one boolean expression over the columns of the collection, with $1, $2 ... for the elements of filter_args."
+
+/* Tells where in the filter an error is, instead of where in the query. */
+static void
+filter_error_context(void *arg)
+{
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery((const char *) arg);
+	}
+	errcontext("filter of trident_search");
+}
+
+/* The text is more, or less, than an expression. */
+static void
+refuse_text(void)
+{
+	ereport(ERROR,
+			(errcode(TRIDENT_ERRCODE_SEARCH_FILTER),
+			 errmsg("filter is not a single expression"),
+			 errhint(FILTER_HINT)));
+}
+
+/*
+ * The expression that the text consists of.  PL/pgSQL's entry to the parser
+ * is an expression with whatever may follow a select list: none may.
+ */
+static Node *
+parse_expression(const char *text)
+{
+	List	   *raw = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
+	SelectStmt *select;
+	ResTarget  *target;
+
+	select = castNode(SelectStmt, linitial_node(RawStmt, raw)->stmt);
+	if (list_length(raw) != 1 || list_length(select->targetList) != 1 ||
+		select->distinctClause || select->intoClause || select->fromClause ||
+		select->whereClause || select->groupClause || select->havingClause ||
+		select->windowClause || select->valuesLists || select->sortClause ||
+		select->limitOffset || select->limitCount || select->lockingClause ||
+		select->withClause || select->op != SETOP_NONE)
+		refuse_text();
+	target = linitial_node(ResTarget, select->targetList);
+	if (target->name != NULL || target->indirection != NIL)
+		refuse_text();
+	return target->val;
+}
+
+/*
+ * Settle the parameters: each mention of one gets the type that any of them
+ * had inferred, which PREPARE asks of the first; text if none had.  They are
+ * then numbered from $2 on.
+ */
+typedef struct Settling
+{
+	ParseState *pstate;
+	TridentSearchFilter *filter;
+} Settling;
+
+static bool
+settle_params(Node *node, void *context)
+{
+	Settling   *settling = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param))
+	{
+		Param	   *param = (Param *) node;
+		Oid			type = settling->filter->types[param->paramid - 1];
+
+		if (!trident_search_filter_accepts_type(type))
+			ereport(ERROR,
+					(errcode(TRIDENT_ERRCODE_SEARCH_FILTER),
+					 errmsg("parameter $%d of the filter has type %s, which is not allowed",
+							param->paramid, format_type_be(type)),
+					 errhint("Cast the parameter to a built-in type, or add the extension of its type to trident.search_filter_extensions."),
+					 parser_errposition(settling->pstate, param->location)));
+		param->paramtype = type;
+		param->paramid++;
+		return false;
+	}
+	return expression_tree_walker(node, settle_params, context);
+}
+
+/* The boolean expression over the collection; its parameters are settled. */
+static Node *
+analyse_expression(ParseState *pstate, const TridentSearchTarget *target,
+				   Node *raw, TridentSearchFilter *filter)
+{
+	Settling	settling = {pstate, filter};
+	ParseNamespaceItem *item;
+	Node	   *expr;
+
+	item = addRangeTableEntryForRelation(pstate, target->rel, AccessShareLock,
+										 NULL, true, true);
+	addNSItemToQuery(pstate, item, true, true, true);
+	setup_parse_variable_parameters(pstate, &filter->types, &filter->nparams);
+
+	expr = transformExpr(pstate, raw, EXPR_KIND_WHERE);
+	expr = coerce_to_boolean(pstate, expr, "filter");
+
+	/* $n is an element of the array that the parser grows as it meets them. */
+	for (int i = 0; i < filter->nparams; i++)
+	{
+		if (filter->types[i] == InvalidOid || filter->types[i] == UNKNOWNOID)
+			filter->types[i] = TEXTOID;
+	}
+	settle_params(expr, &settling);
+	assign_expr_collations(pstate, expr);
+	return expr;
+}
+
+/* parse_expression and analyse_expression; every error of theirs has a hint. */
+static Node *
+read_expression(ParseState *pstate, const TridentSearchTarget *target,
+				const char *text, TridentSearchFilter *filter)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Node	   *expr = NULL;
+
+	PG_TRY();
+	{
+		expr = analyse_expression(pstate, target, parse_expression(text), filter);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		if (error->hint == NULL &&
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION)
+			error->hint = FILTER_HINT;
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+	return expr;
+}
+
+/* The expression as SQL, over the columns of the alias. */
+static char *
+deparse(const TridentSearchTarget *target, Node *expr)
+{
+	List	   *context = deparse_context_for(ALIAS, RelationGetRelid(target->rel));
+
+	return deparse_expression(expr, context, true, false);
+}
+
+TridentSearchFilter *
+trident_search_filter(const TridentSearchTarget *target,
+					  const TridentSearchRequest *request)
+{
+	TridentSearchFilter *filter;
+	ErrorContextCallback callback;
+	ParseState *pstate;
+	Node	   *expr;
+
+	if (request->filter == NULL)
+	{
+		if (request->filter_args)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("filter_args are given without a filter"),
+					 errhint("Pass the filter that uses them, or leave filter_args out.")));
+		return NULL;
+	}
+
+	callback.callback = filter_error_context;
+	callback.arg = unconstify(char *, request->filter);
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+
+	filter = palloc0(sizeof(TridentSearchFilter));
+	pstate = make_parsestate(NULL);
+	pstate->p_sourcetext = request->filter;
+	expr = read_expression(pstate, target, request->filter, filter);
+	trident_search_filter_check(pstate, expr, false);
+	trident_search_filter_bind(filter, request->filter_args);
+	expr = trident_search_filter_fold(expr, filter);
+	trident_search_filter_check(pstate, expr, true);
+	filter->sql = deparse(target, expr);
+	free_parsestate(pstate);
+
+	error_context_stack = callback.previous;
+	return filter;
+}

@@ -1,0 +1,144 @@
+/*
+ * search.c
+ *	  trident_search: the k rows of a table that are nearest to a vector.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "base/compat.h"
+#include "base/guc.h"
+#include "search/search.h"
+
+PG_FUNCTION_INFO_V1(trident_search);
+
+/* The arguments, by position. */
+enum
+{
+	ARG_COLLECTION,
+	ARG_QUERY,
+	ARG_K,
+	ARG_VECTOR_COLUMN,
+	ARG_METRIC,
+	ARG_FILTER,
+	ARG_FILTER_ARGS,
+	ARG_COLUMNS,
+	ARG_KEY
+};
+
+/* The function is not strict, so that a NULL can be told from no result. */
+static void
+refuse_null(FunctionCallInfo fcinfo, int arg, const char *name, const char *hint)
+{
+	if (PG_ARGISNULL(arg))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" of trident_search must not be null", name),
+				 errhint("%s", hint)));
+}
+
+/* An argument of type name[], as a list of char *; NIL if it is NULL. */
+static List *
+names_argument(FunctionCallInfo fcinfo, int arg, const char *name)
+{
+	List	   *list = NIL;
+	Datum	   *values;
+	bool	   *nulls;
+	int			n;
+
+	if (PG_ARGISNULL(arg))
+		return NIL;
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(arg), NAMEOID, NAMEDATALEN, false,
+					  TYPALIGN_CHAR, &values, &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument \"%s\" of trident_search must not contain nulls", name),
+					 errhint("Name columns of the collection only.")));
+		list = lappend(list, pstrdup(NameStr(*DatumGetName(values[i]))));
+	}
+	return list;
+}
+
+static void
+check_k(int k)
+{
+	if (k < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("k must be at least 1, not %d", k),
+				 errhint("Pass the number of neighbours wanted as k.")));
+	if (k > trident_base_search_max_k)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("k must be at most %d, not %d",
+						trident_base_search_max_k, k),
+				 errhint("Ask for fewer neighbours, or raise trident.search_max_k.")));
+}
+
+static TridentSearchRequest
+read_request(FunctionCallInfo fcinfo)
+{
+	TridentSearchRequest r = {0};
+
+	refuse_null(fcinfo, ARG_COLLECTION, "collection",
+				"Name the table to search.");
+	refuse_null(fcinfo, ARG_QUERY, "query",
+				"Pass the vector whose neighbours are wanted.");
+	refuse_null(fcinfo, ARG_K, "k",
+				"Pass the number of neighbours wanted as k, or leave it out.");
+
+	r.collection = PG_GETARG_OID(ARG_COLLECTION);
+	r.query = PG_GETARG_DATUM(ARG_QUERY);
+	r.k = PG_GETARG_INT32(ARG_K);
+	check_k(r.k);
+	if (!PG_ARGISNULL(ARG_VECTOR_COLUMN))
+		r.vector_column = NameStr(*PG_GETARG_NAME(ARG_VECTOR_COLUMN));
+	if (!PG_ARGISNULL(ARG_METRIC))
+		r.metric = text_to_cstring(PG_GETARG_TEXT_PP(ARG_METRIC));
+	if (!PG_ARGISNULL(ARG_FILTER))
+		r.filter = text_to_cstring(PG_GETARG_TEXT_PP(ARG_FILTER));
+	if (!PG_ARGISNULL(ARG_FILTER_ARGS))
+		r.filter_args = PG_GETARG_JSONB_P(ARG_FILTER_ARGS);
+	r.columns = names_argument(fcinfo, ARG_COLUMNS, "columns");
+	r.key = names_argument(fcinfo, ARG_KEY, "key");
+	if (!PG_ARGISNULL(ARG_KEY) && r.key == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"key\" of trident_search must not be empty"),
+				 errhint("Name the columns that identify a row, or leave key out to take the primary key.")));
+	return r;
+}
+
+/*
+ * trident_search(collection, query, k, vector_column, metric, filter,
+ *				  filter_args, columns, key)
+ */
+Datum
+trident_search(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	TridentSearchRequest request = read_request(fcinfo);
+	TridentSearchTarget *target;
+	TridentSearchFilter *filter;
+	TridentSearchTop *top;
+
+	InitMaterializedSRF(fcinfo, 0);
+
+	target = trident_search_resolve(&request);
+	filter = trident_search_filter(target, &request);
+	top = trident_search_top_new(target);
+	trident_search_run(target, filter, top);
+	trident_search_result(top, rsinfo->setResult, rsinfo->setDesc);
+
+	/* The lock stays until the transaction ends, as that of a SELECT does. */
+	relation_close(target->rel, NoLock);
+	return (Datum) 0;
+}

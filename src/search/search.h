@@ -1,0 +1,213 @@
+/*
+ * search.h
+ *	  What the files of trident_search hand to one another.
+ *
+ * A search goes through them in this order:
+ *
+ *		search.c		the SQL function: arguments in, rows out
+ *		objects.c		the types and operators of the extension, by OID
+ *		resolve.c		which columns and which metric are meant
+ *		filter*.c		the filter, from untrusted text to checked SQL
+ *		plan.c			the search as one SQL statement, its plan kept
+ *		exact.c			that plan run in one pass, where it reads every row
+ *		top.c			the k nearest rows seen so far
+ *		result.c		the rows in the form that they are returned in
+ *
+ * Nothing outlives the call but what objects.c and plan.c cache.
+ */
+#ifndef TRIDENT_SEARCH_SEARCH_H
+#define TRIDENT_SEARCH_SEARCH_H
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "nodes/params.h"
+#include "nodes/pg_list.h"
+#include "nodes/plannodes.h"
+#include "tcop/dest.h"
+#include "utils/jsonb.h"
+#include "utils/relcache.h"
+#include "utils/sortsupport.h"
+#include "utils/tuplestore.h"
+
+#include "vector/vector.h"
+
+/* The arguments of trident_search; what was not given is NULL or NIL. */
+typedef struct TridentSearchRequest
+{
+	Oid			collection;
+	Datum		query;			/* a vector */
+	int			k;
+	const char *vector_column;
+	const char *metric;
+	const char *filter;
+	Jsonb	   *filter_args;
+	List	   *columns;		/* of char *: the payload */
+	List	   *key;			/* of char * */
+} TridentSearchRequest;
+
+/* The same, resolved against the catalogs. */
+typedef struct TridentSearchTarget
+{
+	Relation	rel;			/* open; the lock stays until commit */
+	bool		has_children;	/* rows may be in other tables than rel */
+
+	const char *vector_name;	/* the vector column */
+	TridentVectorKind kind;
+	TridentVectorMetric metric;
+	Oid			query_type;		/* of that column, less any domain */
+	Datum		query;			/* detoasted, of that type */
+	int			dim;
+	const char *operator;		/* as SQL: OPERATOR(schema.name) */
+
+	int			k;
+
+	/* What is kept of a row: its key, then its payload. */
+	int			nkeys;
+	int			ncolumns;		/* keys and payload together */
+	TupleDesc	row_desc;		/* the columns, named as in rel */
+	SortSupport key_order;		/* nkeys of them */
+} TridentSearchTarget;
+
+/* A filter that may be run. */
+typedef struct TridentSearchFilter
+{
+	char	   *sql;			/* over the columns of alias c; its parameters
+								 * are $2 and on, for $1 is the query */
+	int			nparams;
+	Oid		   *types;
+	Datum	   *values;
+	bool	   *nulls;
+} TridentSearchFilter;
+
+/* A row among the nearest. */
+typedef struct TridentSearchRow
+{
+	double		distance;
+	Oid			shard;			/* InvalidOid if not known */
+	HeapTuple	tuple;			/* of row_desc */
+} TridentSearchRow;
+
+/* The nearest rows so far: a heap, the farthest on top, once it is full. */
+typedef struct TridentSearchTop
+{
+	const TridentSearchTarget *target;
+	MemoryContext context;		/* holds all of it */
+	int			nrows;
+	int			capacity;		/* rows allocated; grows up to k */
+	TridentSearchRow *rows;
+} TridentSearchTop;
+
+/* The extension's own types and operators. */
+typedef struct TridentSearchObjects
+{
+	Oid			type[TRIDENT_VECTOR_KINDS];
+	Oid			operator[TRIDENT_VECTOR_KINDS][TRIDENT_VECTOR_METRICS];
+} TridentSearchObjects;
+
+/* objects.c */
+
+/* Looked up once and kept until the catalogs change.  Errors: none is there. */
+extern const TridentSearchObjects *trident_search_objects(void);
+
+/* Is the object of this catalog a member of that extension? */
+extern bool trident_search_is_member(Oid catalog, Oid object, Oid extension);
+
+/* resolve.c */
+
+/*
+ * Opens and locks the collection as a SELECT would.  Checks everything about
+ * the request but its filter, the privileges and k; every error has a hint.
+ */
+extern TridentSearchTarget *trident_search_resolve(const TridentSearchRequest *request);
+
+/* The operator as it is written in SQL: OPERATOR(schema.name), palloc'd. */
+extern char *trident_search_operator_sql(Oid operator);
+
+/* filter.c */
+
+/*
+ * Parses, checks and deparses a filter; NULL if the request has none.
+ * Raises an error of the parser, with its position in the filter and a hint,
+ * or one of SQLSTATE TR104.
+ */
+extern TridentSearchFilter *trident_search_filter(const TridentSearchTarget *target,
+												  const TridentSearchRequest *request);
+
+/* filter_check.c */
+
+/*
+ * Raises TR104 unless every part of the expression is on the list of what a
+ * filter may hold.  folded: session values are no longer welcome.
+ */
+extern void trident_search_filter_check(struct ParseState *pstate, Node *expr,
+										bool folded);
+
+/* May values of the type be made from text that a stranger wrote? */
+extern bool trident_search_filter_accepts_type(Oid type);
+
+/*
+ * The expression with each of its parts that is a value of the session, such
+ * as now(), replaced by a parameter that is appended to the filter's.
+ */
+extern Node *trident_search_filter_fold(Node *expr, TridentSearchFilter *filter);
+
+/* filter_args.c */
+
+/*
+ * The elements of filter_args as values of the parameters' types, which are
+ * in the filter; sets its values and nulls.
+ */
+extern void trident_search_filter_bind(TridentSearchFilter *filter, Jsonb *args);
+
+/* plan.c */
+
+/*
+ * Searches: plans the statement or takes its plan from the cache, checks
+ * privileges, and fills top, sorted, by the cheaper way to run the plan.
+ */
+extern void trident_search_run(const TridentSearchTarget *target,
+							   const TridentSearchFilter *filter,
+							   TridentSearchTop *top);
+
+/* exact.c */
+
+/*
+ * Reads all rows of the scans (SeqScan nodes of the statement) under the
+ * active snapshot.  The caller has checked privileges and row security, and
+ * holds locks on the relations.
+ */
+extern void trident_search_exact(const TridentSearchTarget *target,
+								 const PlannedStmt *statement, List *scans,
+								 ParamListInfo params, TridentSearchTop *top);
+
+/* top.c */
+
+extern TridentSearchTop *trident_search_top_new(const TridentSearchTarget *target);
+
+/*
+ * Keeps a copy of the row if it is among the k nearest so far; values are
+ * those of row_desc.
+ */
+extern void trident_search_top_offer(TridentSearchTop *top, double distance,
+									 Oid shard, Datum *values, bool *nulls);
+
+/* Sorts by distance, NaN last as in SQL, then by key. */
+extern void trident_search_top_sort(TridentSearchTop *top);
+
+/*
+ * The distance beyond which no row will be kept any more: one comparison
+ * spares the caller all further work.  A NaN compares false, and so passes.
+ */
+static inline bool
+trident_search_top_refuses(const TridentSearchTop *top, double distance)
+{
+	return top->nrows == top->target->k && distance > top->rows[0].distance;
+}
+
+/* result.c */
+
+/* Appends the rows in the form of trident_search's result. */
+extern void trident_search_result(const TridentSearchTop *top,
+								  Tuplestorestate *store, TupleDesc desc);
+
+#endif							/* TRIDENT_SEARCH_SEARCH_H */
