@@ -39,4 +39,4 @@ BEGIN ATOMIC
 	FROM (SELECT trident.ivecs_rows(path) AS r) AS file;
 END;
 COMMENT ON FUNCTION trident_ivecs_read(text) IS
-	'the rows of an ivecs file on the server, such as the true neighbours of each query; id is the row number from 0; needs pg_read_server_files; a damaged file is an error that names row and byte offset';
+	'the rows of an ivecs file on the server, such as the true neighbors of each query; id is the row number from 0; needs pg_read_server_files; a damaged file is an error that names row and byte offset';

@@ -72,7 +72,7 @@ trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 							   PGC_USERSET, GUC_LIST_INPUT, check_names, NULL, NULL);
 
 	DefineCustomIntVariable("trident.search_max_k",
-							"Sets the largest number of neighbours that one search may ask for.",
+							"Sets the largest number of neighbors that one search may ask for.",
 							"Bounds the memory of one trident_search() call.",
 							&trident_base_search_max_k,
 							10000, 1, 1000000,

@@ -74,13 +74,13 @@ check_k(int k)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("k must be at least 1, not %d", k),
-				 errhint("Pass the number of neighbours wanted as k.")));
+				 errhint("Pass the number of neighbors wanted as k.")));
 	if (k > trident_base_search_max_k)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("k must be at most %d, not %d",
 						trident_base_search_max_k, k),
-				 errhint("Ask for fewer neighbours, or raise trident.search_max_k.")));
+				 errhint("Ask for fewer neighbors, or raise trident.search_max_k.")));
 }
 
 static TridentSearchRequest
@@ -91,9 +91,9 @@ read_request(FunctionCallInfo fcinfo)
 	refuse_null(fcinfo, ARG_COLLECTION, "collection",
 				"Name the table to search.");
 	refuse_null(fcinfo, ARG_QUERY, "query",
-				"Pass the vector whose neighbours are wanted.");
+				"Pass the vector whose neighbors are wanted.");
 	refuse_null(fcinfo, ARG_K, "k",
-				"Pass the number of neighbours wanted as k, or leave it out.");
+				"Pass the number of neighbors wanted as k, or leave it out.");
 
 	r.collection = PG_GETARG_OID(ARG_COLLECTION);
 	r.query = PG_GETARG_DATUM(ARG_QUERY);

@@ -21,7 +21,7 @@ for my $key (qw(name abstract maintainer license))
 {
 	ok(defined($meta->{$key}) && !ref($meta->{$key}) && $meta->{$key} ne '', "$key is a text");
 }
-is($meta->{license}, 'postgresql', 'the licence is one that PGXN knows');
+is($meta->{license}, 'postgresql', 'the license is one that PGXN knows');
 is($meta->{'meta-spec'}{version}, '1.0.0', 'meta-spec has its version');
 is_deeply([ keys(%{ $meta->{provides} }) ], ['trident'], 'one extension is provided');
 my $provided = $meta->{provides}{trident};
