@@ -160,7 +160,9 @@ refuse_row(VecsReader *reader, const char *detail)
 					(long long) reader->row,
 					(long long) (reader->read_at - (reader->end - reader->start)),
 					reader->path),
-			 errdetail_internal("%s", detail)));
+			 errdetail_internal("%s", detail),
+			 errhint("Check that the file is complete and in the format %s.",
+					 trident_vecs_format_name(reader->format))));
 }
 
 /* Read on into the buffer, after moving what is left of it to its front. */

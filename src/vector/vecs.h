@@ -44,6 +44,9 @@ typedef enum TridentVecsOutcome
 /* The format of that name ("bvecs"), TRIDENT_VECS_UNKNOWN if none. */
 extern TridentVecsFormat trident_vecs_format_named(const char *name);
 
+/* The name of a format other than TRIDENT_VECS_UNKNOWN. */
+extern const char *trident_vecs_format_name(TridentVecsFormat format);
+
 /* The format that the extension of a path says. */
 extern TridentVecsFormat trident_vecs_format_of_path(const char *path);
 

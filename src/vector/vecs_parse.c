@@ -56,6 +56,13 @@ trident_vecs_format_named(const char *name)
 }
 
 /* See vecs.h. */
+const char *
+trident_vecs_format_name(TridentVecsFormat format)
+{
+	return formats[format].name;
+}
+
+/* See vecs.h. */
 TridentVecsFormat
 trident_vecs_format_of_path(const char *path)
 {
