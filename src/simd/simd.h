@@ -112,8 +112,9 @@ typedef struct TridentSimdCodeOps
 	 * 4g..4g+3 and a nibble v, the sum of q over the set bits of v, less the
 	 * least such sum of the group, times 1 / *step, to the nearest integer.
 	 * *step is one 255th of the widest group's range (or 1 where that is too
-	 * small to invert); *base the sum of all groups' least sums.  So the sum of q over the set bits of a whole
-	 * code is about *base + *step * (sum of its table entries).
+	 * small to invert); *base the sum of all groups' least sums.  So the sum
+	 * of q over the set bits of a whole code is about
+	 * *base + *step * (sum of its table entries).
 	 */
 	void		(*sign_tables) (int dp, const float *q, uint8 *lut,
 								float *step, float *base);
