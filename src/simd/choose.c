@@ -25,8 +25,12 @@ typedef struct Level
 {
 	const char *name;
 	const TridentSimdOps *ops;	/* NULL: not on this architecture */
-	const TridentSimdCodeOps *code_ops; /* NULL: those of scalar */
+	const TridentSimdCodeOps *code_ops;
 	bool		(*can_run) (void);	/* NULL: on every processor of it */
+
+	/* Better kernels over codes, for those processors of the level that can. */
+	const TridentSimdCodeOps *better_code_ops;	/* NULL: there are none */
+	bool		(*can_run_better) (void);
 } Level;
 
 #ifdef TRIDENT_SIMD_HAVE_X86
@@ -60,21 +64,33 @@ can_run_avx512(void)
 		__builtin_cpu_supports("avx512vl");
 }
 
+static bool
+can_run_avx512bytes(void)
+{
+	return can_run_avx512() &&
+		__builtin_cpu_supports("avx512vbmi") &&
+		__builtin_cpu_supports("avx512vnni");
+}
+
 #endif							/* TRIDENT_SIMD_HAVE_X86 */
 
 /* Indexed by TridentSimdLevel. */
 static const Level levels[] = {
-	[TRIDENT_SIMD_SCALAR] = {.name = "scalar", .ops = &trident_simd_scalar},
+	[TRIDENT_SIMD_SCALAR] = {.name = "scalar", .ops = &trident_simd_scalar,
+	.code_ops = &trident_simd_code_scalar},
 #ifdef TRIDENT_SIMD_HAVE_NEON
-	[TRIDENT_SIMD_NEON] = {.name = "neon", .ops = &trident_simd_neon},
+	[TRIDENT_SIMD_NEON] = {.name = "neon", .ops = &trident_simd_neon,
+	.code_ops = &trident_simd_code_scalar},
 #else
 	[TRIDENT_SIMD_NEON] = {.name = "neon"},
 #endif
 #ifdef TRIDENT_SIMD_HAVE_X86
 	[TRIDENT_SIMD_AVX2] = {.name = "avx2", .ops = &trident_simd_avx2,
-	.can_run = can_run_avx2},
+	.code_ops = &trident_simd_code_scalar, .can_run = can_run_avx2},
 	[TRIDENT_SIMD_AVX512] = {.name = "avx512", .ops = &trident_simd_avx512,
-	.can_run = can_run_avx512}
+	.code_ops = &trident_simd_code_avx512, .can_run = can_run_avx512,
+	.better_code_ops = &trident_simd_code_avx512bytes,
+	.can_run_better = can_run_avx512bytes}
 #else
 	[TRIDENT_SIMD_AVX2] = {.name = "avx2"},
 	[TRIDENT_SIMD_AVX512] = {.name = "avx512"}
@@ -105,11 +121,15 @@ trident_simd_ops(TridentSimdLevel level)
 const TridentSimdCodeOps *
 trident_simd_code_ops(TridentSimdLevel level)
 {
+	const Level *entry;
+
 	if (trident_simd_ops(level) == NULL)
 		return NULL;
-	if (levels[level].code_ops == NULL)
-		return &trident_simd_code_scalar;
-	return levels[level].code_ops;
+
+	entry = &levels[level];
+	if (entry->better_code_ops != NULL && entry->can_run_better())
+		return entry->better_code_ops;
+	return entry->code_ops;
 }
 
 /*

@@ -25,6 +25,15 @@
 #pragma GCC optimize ("fp-contract=off")
 #endif
 
+/* Before a loop over registers: its counter must not be there at run time. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define UNROLL _Pragma("GCC unroll 32")
+#else
+#define UNROLL
+#endif
+
 #define SQRT_HALF 0.70710678118654752f
 
 /* The least step that can be inverted: the least normal float4. */
@@ -51,5 +60,12 @@ hadamard_scale(int n)
 		scale *= 0.5f;
 	return n == 2 ? scale * SQRT_HALF : scale;
 }
+
+#ifdef TRIDENT_SIMD_HAVE_X86
+/* code_float_avx512.c */
+extern void trident_simd_rotate_avx512(int dp, const uint32 *signs, float *x);
+extern void trident_simd_matrix_dot_avx512(int m, int n, int dp, const float *x,
+										   const float *c, float *out, int ldo);
+#endif
 
 #endif							/* TRIDENT_SIMD_CODE_H */

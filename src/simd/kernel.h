@@ -53,6 +53,10 @@ extern const TridentSimdOps trident_simd_avx2;
 
 /* avx512.c */
 extern const TridentSimdOps trident_simd_avx512;
+
+/* code_avx512.c; "bytes" needs VBMI and VNNI as well */
+extern const TridentSimdCodeOps trident_simd_code_avx512;
+extern const TridentSimdCodeOps trident_simd_code_avx512bytes;
 #endif
 
 #ifdef TRIDENT_SIMD_HAVE_NEON
