@@ -38,33 +38,29 @@
 
 /* Holds several of the longest rows, which have 64 kB, and fits caches. */
 #define BUFFER_BYTES (256 * 1024)
+StaticAssertDecl(BUFFER_BYTES >= TRIDENT_VECS_MIN_BUFFER,
+				 "the longest row must fit the buffer");
 
 StaticAssertDecl(TRIDENT_VECS_MAX_DIM == TRIDENT_VECTOR_MAX_DIM,
 				 "a row of a file must fit a vector");
 
 #define VECS_FORMATS "fvecs, bvecs, f16vecs or i8vecs"
 
-typedef struct VecsReader
+/* One call of a function, from its first row to its last. */
+typedef struct VecsCall
 {
+	TridentVecsReader reader;
 	char	   *path;
-	TridentVecsFormat format;
 	int			fd;				/* -1: none is open */
 	off_t		size;			/* of the file when it was opened */
-	off_t		read_at;		/* where the next read starts */
-	bool		at_end;			/* a read has found nothing */
-	char	   *buffer;
-	size_t		start;			/* of the bytes not yet used */
-	size_t		end;
-	int64		row;			/* the next row, from 0 */
-	int			dim;			/* of every row; 0 before the first */
+	MemoryContextCallback close;
 	union
 	{
 		TridentVector *vector;
 		ArrayType  *ids;
 	}			value;			/* of the row; its space is used again */
 	TridentHalf *halves;		/* F16VECS: the elements as they are read */
-	MemoryContextCallback close;
-} VecsReader;
+} VecsCall;
 
 PG_FUNCTION_INFO_V1(trident_vecs_rows);
 PG_FUNCTION_INFO_V1(trident_ivecs_rows);
@@ -82,172 +78,138 @@ check_privilege(void)
 				 errhint("Ask for that role, or load the rows with COPY FROM STDIN.")));
 }
 
-/* Callback of the reader's context. */
+/* Callback of the call's context. */
 static void
 close_file(void *arg)
 {
-	VecsReader *reader = (VecsReader *) arg;
+	VecsCall   *call = (VecsCall *) arg;
 
-	if (reader->fd < 0)
+	if (call->fd < 0)
 		return;
-	close(reader->fd);
-	reader->fd = -1;
+	close(call->fd);
+	call->fd = -1;
 	ReleaseExternalFD();
 }
 
 /*
- * Open reader->path, which must be a regular file.  Not blocking, so that a
- * named pipe is refused rather than waited for.
+ * Open call->path, which must be a regular file, until the current context
+ * goes.  Not blocking, so that a named pipe is refused rather than waited for.
  */
 static void
-open_file(VecsReader *reader)
+open_file(VecsCall *call)
 {
 	struct stat st;
 
 	if (!AcquireExternalFD())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("could not open file \"%s\": too many open files", reader->path),
+				 errmsg("could not open file \"%s\": too many open files", call->path),
 				 errhint("Raise max_files_per_process, or read fewer files at once.")));
-	reader->fd = BasicOpenFile(reader->path, O_RDONLY | O_NONBLOCK | PG_BINARY);
-	if (reader->fd < 0)
+	call->fd = BasicOpenFile(call->path, O_RDONLY | O_NONBLOCK | PG_BINARY);
+	if (call->fd < 0)
 	{
 		ReleaseExternalFD();
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not open file \"%s\": %m", reader->path)));
+				 errmsg("could not open file \"%s\": %m", call->path)));
 	}
-	reader->close.func = close_file;
-	reader->close.arg = reader;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &reader->close);
+	call->close.func = close_file;
+	call->close.arg = call;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &call->close);
 
-	if (fstat(reader->fd, &st) != 0)
+	if (fstat(call->fd, &st) != 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not stat file \"%s\": %m", reader->path)));
+				 errmsg("could not stat file \"%s\": %m", call->path)));
 	if (!S_ISREG(st.st_mode))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a regular file", reader->path)));
-	reader->size = st.st_size;
+				 errmsg("\"%s\" is not a regular file", call->path)));
+	call->size = st.st_size;
 }
 
-/*
- * A reader of a file, in the current context.  A relative path starts at the
- * data directory, as it does for pg_read_file.
- */
-static VecsReader *
-new_reader(text *path, TridentVecsFormat format)
+/* TridentVecsRead: from the file of a call. */
+static size_t
+read_file(void *arg, char *to, size_t room, int64 at)
 {
-	VecsReader *reader = palloc0(sizeof(VecsReader));
-
-	reader->fd = -1;
-	reader->path = text_to_cstring(path);
-	canonicalize_path(reader->path);
-	reader->format = format;
-	reader->buffer = palloc(BUFFER_BYTES);
-	open_file(reader);
-	return reader;
-}
-
-/* Raise for a file that is not what its format says. */
-static void
-refuse_row(VecsReader *reader, const char *detail)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_EXCEPTION),
-			 errmsg("invalid row %lld at byte offset %lld of file \"%s\"",
-					(long long) reader->row,
-					(long long) (reader->read_at - (reader->end - reader->start)),
-					reader->path),
-			 errdetail_internal("%s", detail),
-			 errhint("Check that the file is complete and in the format %s.",
-					 trident_vecs_format_name(reader->format))));
-}
-
-/* Read on into the buffer, after moving what is left of it to its front. */
-static void
-fill_buffer(VecsReader *reader)
-{
+	VecsCall   *call = (VecsCall *) arg;
 	ssize_t		got;
 
 	CHECK_FOR_INTERRUPTS();
-	memmove(reader->buffer, reader->buffer + reader->start,
-			reader->end - reader->start);
-	reader->end -= reader->start;
-	reader->start = 0;
-
 	pgstat_report_wait_start(WAIT_EVENT_COPY_FILE_READ);
 	do
 	{
-		got = pread(reader->fd, reader->buffer + reader->end,
-					BUFFER_BYTES - reader->end, reader->read_at);
+		got = pread(call->fd, to, room, at);
 	} while (got < 0 && errno == EINTR);
 	pgstat_report_wait_end();
 
 	if (got < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not read file \"%s\": %m", reader->path)));
-	reader->end += got;
-	reader->read_at += got;
-	reader->at_end = (got == 0);
-	if (reader->at_end && reader->read_at < reader->size)
+				 errmsg("could not read file \"%s\": %m", call->path)));
+	if (got == 0 && at < call->size)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("file \"%s\" was cut short while it was read", reader->path),
+				 errmsg("file \"%s\" was cut short while it was read", call->path),
 				 errdetail("It had %lld bytes and ends at byte offset %lld.",
-						   (long long) reader->size, (long long) reader->read_at)));
+						   (long long) call->size, (long long) at)));
+	return got;
 }
 
 /*
- * The next row, complete, and its size; NULL after the last.  Its space is the
- * buffer's.
+ * A call for the rows of a file, in the current context.  A relative path
+ * starts at the data directory, as it does for pg_read_file.
  */
-static const char *
-next_row(VecsReader *reader, size_t *size)
+static VecsCall *
+new_call(text *path, TridentVecsFormat format)
 {
-	for (;;)
-	{
-		const char *data = reader->buffer + reader->start;
-		size_t		left = reader->end - reader->start;
-		int			dim;
+	VecsCall   *call = palloc0(sizeof(VecsCall));
 
-		if (left == 0 && reader->at_end)
-			return NULL;
-		switch (trident_vecs_look(reader->format, data, left, reader->dim,
-								  &dim, size))
-		{
-			case TRIDENT_VECS_ROW:
-				reader->dim = dim;
-				return data;
-			case TRIDENT_VECS_BAD_DIM:
-				refuse_row(reader,
-						   psprintf("It has %d dimensions; 1 to %d are possible.",
-									dim, TRIDENT_VECS_MAX_DIM));
-				break;
-			case TRIDENT_VECS_OTHER_DIM:
-				refuse_row(reader,
-						   psprintf("It has %d dimensions, and the rows before it have %d.",
-									dim, reader->dim));
-				break;
-			case TRIDENT_VECS_SHORT:
-				if (reader->at_end)
-					refuse_row(reader,
-							   psprintf("The file ends after %zu of its %zu bytes%s.",
-										left, *size,
-										dim == 0 ? " of dimension count" : ""));
-				fill_buffer(reader);
-				break;
-		}
-	}
+	call->fd = -1;
+	call->path = text_to_cstring(path);
+	canonicalize_path(call->path);
+	call->reader.format = format;
+	call->reader.read = read_file;
+	call->reader.arg = call;
+	call->reader.buffer = palloc(BUFFER_BYTES);
+	call->reader.buffer_size = BUFFER_BYTES;
+	call->reader.row = -1;
+	open_file(call);
+	return call;
+}
+
+/* Raise for a row that is not what the format says. */
+static void
+refuse_row(VecsCall *call, TridentVecsOutcome outcome)
+{
+	const TridentVecsReader *reader = &call->reader;
+	char	   *detail;
+
+	if (outcome == TRIDENT_VECS_BAD_DIM)
+		detail = psprintf("It has %d dimensions; 1 to %d are possible.",
+						  reader->dim, TRIDENT_VECS_MAX_DIM);
+	else if (outcome == TRIDENT_VECS_OTHER_DIM)
+		detail = psprintf("It has %d dimensions, and the rows before it have %d.",
+						  reader->dim, reader->first_dim);
+	else
+		detail = psprintf("The file ends after %zu of its %zu bytes%s.",
+						  reader->available, reader->size,
+						  reader->dim == 0 ? " of dimension count" : "");
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_EXCEPTION),
+			 errmsg("invalid row %lld at byte offset %lld of file \"%s\"",
+					(long long) reader->row, (long long) reader->offset,
+					call->path),
+			 errdetail_internal("%s", detail),
+			 errhint("Check that the file is complete and in the format %s.",
+					 trident_vecs_format_name(reader->format))));
 }
 
 /* Raise if an element of the row is not finite, with the type's message. */
 static void
-check_finite(VecsReader *reader)
+check_finite(VecsCall *call)
 {
-	const TridentVector *vector = reader->value.vector;
+	const TridentVector *vector = call->value.vector;
 
 	for (int i = 0; i < vector->dim; i++)
 	{
@@ -258,103 +220,103 @@ check_finite(VecsReader *reader)
 					 errmsg("NaN not allowed in vector") :
 					 errmsg("infinite value not allowed in vector"),
 					 errdetail("It is element %d of row %lld at byte offset %lld of file \"%s\".",
-							   i + 1, (long long) reader->row,
-							   (long long) (reader->read_at - (reader->end - reader->start)),
-							   reader->path)));
+							   i + 1, (long long) call->reader.row,
+							   (long long) call->reader.offset, call->path)));
 	}
 }
 
 /* The vector of a row. */
 static Datum
-read_vector(VecsReader *reader, const char *data)
+read_vector(VecsCall *call, const char *data)
 {
-	TridentVector *vector = reader->value.vector;
+	TridentVector *vector = call->value.vector;
+	TridentVecsFormat format = call->reader.format;
 
-	if (reader->format == TRIDENT_VECS_F16VECS)
+	if (format == TRIDENT_VECS_F16VECS)
 	{
-		trident_vecs_halves(data, reader->dim, reader->halves);
-		trident_simd.f16_to_f32(reader->dim, reader->halves, vector->x);
+		trident_vecs_halves(data, vector->dim, call->halves);
+		trident_simd.f16_to_f32(vector->dim, call->halves, vector->x);
 	}
 	else
-		trident_vecs_floats(reader->format, data, reader->dim, vector->x);
-	if (reader->format == TRIDENT_VECS_FVECS ||
-		reader->format == TRIDENT_VECS_F16VECS)
-		check_finite(reader);
+		trident_vecs_floats(format, data, vector->dim, vector->x);
+	if (format == TRIDENT_VECS_FVECS || format == TRIDENT_VECS_F16VECS)
+		check_finite(call);
 	return PointerGetDatum(vector);
 }
 
 /* The array of a row of ids. */
 static Datum
-read_ids(VecsReader *reader, const char *data)
+read_ids(VecsCall *call, const char *data)
 {
-	trident_vecs_int32s(data, reader->dim,
-						(int32 *) ARR_DATA_PTR(reader->value.ids));
-	return PointerGetDatum(reader->value.ids);
+	ArrayType  *ids = call->value.ids;
+
+	trident_vecs_int32s(data, ARR_DIMS(ids)[0], (int32 *) ARR_DATA_PTR(ids));
+	return PointerGetDatum(ids);
 }
 
 /* Make room for the values of rows, once their dim is known. */
 static void
-make_room(VecsReader *reader)
+make_room(VecsCall *call)
 {
-	Size		size;
+	int			dim = call->reader.dim;
+	Size		size = ARR_OVERHEAD_NONULLS(1) + sizeof(int32) * dim;
 
-	if (reader->format != TRIDENT_VECS_IVECS)
+	if (call->reader.format != TRIDENT_VECS_IVECS)
 	{
-		reader->value.vector = trident_vector_new(reader->dim);
-		reader->halves = palloc(reader->dim * sizeof(TridentHalf));
+		call->value.vector = trident_vector_new(dim);
+		call->halves = palloc(dim * sizeof(TridentHalf));
 		return;
 	}
-	size = ARR_OVERHEAD_NONULLS(1) + sizeof(int32) * reader->dim;
-	reader->value.ids = palloc0(size);
-	SET_VARSIZE(reader->value.ids, size);
-	reader->value.ids->ndim = 1;
-	reader->value.ids->elemtype = INT4OID;
-	ARR_DIMS(reader->value.ids)[0] = reader->dim;
-	ARR_LBOUND(reader->value.ids)[0] = 1;
+	call->value.ids = palloc0(size);
+	SET_VARSIZE(call->value.ids, size);
+	call->value.ids->ndim = 1;
+	call->value.ids->elemtype = INT4OID;
+	ARR_DIMS(call->value.ids)[0] = dim;
+	ARR_LBOUND(call->value.ids)[0] = 1;
 }
 
-/* The first call: check the caller, open the file. */
+/* The first call of the function: open the file. */
 static void
-begin_read(FunctionCallInfo fcinfo, TridentVecsFormat format)
+begin_rows(FunctionCallInfo fcinfo, TridentVecsFormat format)
 {
-	FuncCallContext *call = SRF_FIRSTCALL_INIT();
-	MemoryContext caller = MemoryContextSwitchTo(call->multi_call_memory_ctx);
+	FuncCallContext *rows = SRF_FIRSTCALL_INIT();
+	MemoryContext caller = MemoryContextSwitchTo(rows->multi_call_memory_ctx);
 	TupleDesc	desc;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	call->tuple_desc = BlessTupleDesc(desc);
-	call->user_fctx = new_reader(PG_GETARG_TEXT_PP(0), format);
+	rows->tuple_desc = BlessTupleDesc(desc);
+	rows->user_fctx = new_call(PG_GETARG_TEXT_PP(0), format);
 	MemoryContextSwitchTo(caller);
 }
 
-/* Any call: the next row as (row number, value), or the end. */
+/* Any call of the function: the next row as (row number, value), or the end. */
 static Datum
-read_on(FunctionCallInfo fcinfo)
+next_row(FunctionCallInfo fcinfo)
 {
-	FuncCallContext *call = SRF_PERCALL_SETUP();
-	VecsReader *reader = (VecsReader *) call->user_fctx;
-	size_t		size;
-	const char *data = next_row(reader, &size);
+	FuncCallContext *rows = SRF_PERCALL_SETUP();
+	VecsCall   *call = (VecsCall *) rows->user_fctx;
+	const char *data;
+	TridentVecsOutcome outcome = trident_vecs_next(&call->reader, &data);
 	Datum		values[2];
 	bool		nulls[2] = {false, false};
 
-	if (data == NULL)
-		SRF_RETURN_DONE(call);
-	if (reader->row == 0)
+	if (outcome == TRIDENT_VECS_END)
+		SRF_RETURN_DONE(rows);
+	if (outcome != TRIDENT_VECS_ROW)
+		refuse_row(call, outcome);
+	if (call->reader.row == 0)
 	{
-		MemoryContext caller = MemoryContextSwitchTo(call->multi_call_memory_ctx);
+		MemoryContext caller = MemoryContextSwitchTo(rows->multi_call_memory_ctx);
 
-		make_room(reader);
+		make_room(call);
 		MemoryContextSwitchTo(caller);
 	}
-	values[0] = Int64GetDatum(reader->row);
-	values[1] = reader->format == TRIDENT_VECS_IVECS ?
-		read_ids(reader, data) : read_vector(reader, data);
-	reader->row++;
-	reader->start += size;
-	SRF_RETURN_NEXT(call,
-					HeapTupleGetDatum(heap_form_tuple(call->tuple_desc,
+	values[0] = Int64GetDatum(call->reader.row);
+	values[1] = call->reader.format == TRIDENT_VECS_IVECS ?
+		read_ids(call, data) : read_vector(call, data);
+	SRF_RETURN_NEXT(rows,
+					HeapTupleGetDatum(heap_form_tuple(rows->tuple_desc,
 													  values, nulls)));
 }
 
@@ -408,9 +370,9 @@ trident_vecs_rows(PG_FUNCTION_ARGS)
 	{
 		check_privilege();
 		check_path_given(fcinfo);
-		begin_read(fcinfo, choose_format(fcinfo));
+		begin_rows(fcinfo, choose_format(fcinfo));
 	}
-	return read_on(fcinfo);
+	return next_row(fcinfo);
 }
 
 /* ivecs_rows(path text): what trident_ivecs_read consists of. */
@@ -421,7 +383,7 @@ trident_ivecs_rows(PG_FUNCTION_ARGS)
 	{
 		check_privilege();
 		check_path_given(fcinfo);
-		begin_read(fcinfo, TRIDENT_VECS_IVECS);
+		begin_rows(fcinfo, TRIDENT_VECS_IVECS);
 	}
-	return read_on(fcinfo);
+	return next_row(fcinfo);
 }

@@ -33,11 +33,46 @@ typedef enum TridentVecsFormat
 
 typedef enum TridentVecsOutcome
 {
-	TRIDENT_VECS_ROW,			/* the row is complete */
-	TRIDENT_VECS_SHORT,			/* it needs more bytes: size of them in all */
+	TRIDENT_VECS_ROW,			/* a complete row */
+	TRIDENT_VECS_END,			/* no more rows */
+	TRIDENT_VECS_CUT_OFF,		/* the file ends within the row */
 	TRIDENT_VECS_BAD_DIM,		/* dim is not 1..16000 */
 	TRIDENT_VECS_OTHER_DIM		/* dim is not that of the rows before */
 } TridentVecsOutcome;
+
+/*
+ * Reads up to room bytes of the file into to, from byte offset at on; returns
+ * how many, 0 at the end only.  Raises its errors itself.
+ */
+typedef size_t (*TridentVecsRead) (void *arg, char *to, size_t room, int64 at);
+
+/* The least that a buffer must hold: the longest row. */
+#define TRIDENT_VECS_MIN_BUFFER \
+	(TRIDENT_VECS_HEAD + 4 * TRIDENT_VECS_MAX_DIM)
+
+typedef struct TridentVecsReader
+{
+	/* set by the caller; the rest is zeroed by it */
+	TridentVecsFormat format;
+	TridentVecsRead read;
+	void	   *arg;
+	char	   *buffer;
+	size_t		buffer_size;	/* at least TRIDENT_VECS_MIN_BUFFER */
+
+	/* of the row that was last asked for, whatever the outcome */
+	int64		row;			/* its number, from 0; -1 before the first */
+	int64		offset;			/* where it starts in the file */
+	int			dim;			/* 0: the file ends before this is known */
+	size_t		size;			/* its bytes; of its head if dim is 0 */
+	size_t		available;		/* those of them that the file has */
+
+	/* the reader's own */
+	int			first_dim;		/* of all rows; 0 before the first */
+	size_t		start;			/* of the bytes not yet used, in buffer */
+	size_t		end;
+	int64		read_at;		/* offset of the next read */
+	bool		at_end;			/* a read has found nothing */
+} TridentVecsReader;
 
 /* vecs_parse.c */
 
@@ -51,15 +86,11 @@ extern const char *trident_vecs_format_name(TridentVecsFormat format);
 extern TridentVecsFormat trident_vecs_format_of_path(const char *path);
 
 /*
- * Look at the row that the first length bytes of data begin with.  expected is
- * the dim of the rows before, 0 at the first.  Sets *dim once its bytes are
- * there, else to 0, and *size to the bytes of the row or, with dim unknown,
- * of its head.
+ * The next row: with outcome ROW *data is all of it, in the buffer until the
+ * next call.  After any other outcome there must be no next call.
  */
-extern TridentVecsOutcome trident_vecs_look(TridentVecsFormat format,
-											const char *data, size_t length,
-											int expected,
-											int *dim, size_t *size);
+extern TridentVecsOutcome trident_vecs_next(TridentVecsReader *reader,
+											const char **data);
 
 /*
  * The dim elements of a complete row, that data begins with, as float4.  Not

@@ -71,25 +71,63 @@ trident_vecs_format_of_path(const char *path)
 	return dot ? trident_vecs_format_named(dot + 1) : TRIDENT_VECS_UNKNOWN;
 }
 
+/*
+ * Have at least size bytes from start on in the buffer, or all that the file
+ * has left.  What is in it moves to the front, so that they fit.
+ */
+static void
+fill_buffer(TridentVecsReader *reader, size_t size)
+{
+	while (reader->end - reader->start < size && !reader->at_end)
+	{
+		size_t		got;
+
+		memmove(reader->buffer, reader->buffer + reader->start,
+				reader->end - reader->start);
+		reader->end -= reader->start;
+		reader->start = 0;
+		got = reader->read(reader->arg, reader->buffer + reader->end,
+						   reader->buffer_size - reader->end, reader->read_at);
+		reader->end += got;
+		reader->read_at += got;
+		reader->at_end = (got == 0);
+	}
+	reader->available = Min(reader->end - reader->start, size);
+}
+
 /* See vecs.h. */
 TridentVecsOutcome
-trident_vecs_look(TridentVecsFormat format, const char *data, size_t length,
-				  int expected, int *dim, size_t *size)
+trident_vecs_next(TridentVecsReader *reader, const char **data)
 {
 	uint32		head;
 
-	*dim = 0;
-	*size = TRIDENT_VECS_HEAD;
-	if (length < TRIDENT_VECS_HEAD)
-		return TRIDENT_VECS_SHORT;
-	memcpy(&head, data, sizeof(head));
-	*dim = (int32) little32(head);
-	if (*dim < 1 || *dim > TRIDENT_VECS_MAX_DIM)
+	/* Step over the row before. */
+	reader->start += reader->size;
+	reader->offset += reader->size;
+	reader->row++;
+	reader->dim = 0;
+	reader->size = TRIDENT_VECS_HEAD;
+
+	fill_buffer(reader, reader->size);
+	if (reader->available == 0)
+		return TRIDENT_VECS_END;
+	if (reader->available < reader->size)
+		return TRIDENT_VECS_CUT_OFF;
+	memcpy(&head, reader->buffer + reader->start, sizeof(head));
+	reader->dim = (int32) little32(head);
+	if (reader->dim < 1 || reader->dim > TRIDENT_VECS_MAX_DIM)
 		return TRIDENT_VECS_BAD_DIM;
-	if (expected != 0 && *dim != expected)
+	if (reader->first_dim == 0)
+		reader->first_dim = reader->dim;
+	if (reader->dim != reader->first_dim)
 		return TRIDENT_VECS_OTHER_DIM;
-	*size = TRIDENT_VECS_HEAD + *dim * formats[format].element_size;
-	return length < *size ? TRIDENT_VECS_SHORT : TRIDENT_VECS_ROW;
+
+	reader->size += reader->dim * formats[reader->format].element_size;
+	fill_buffer(reader, reader->size);
+	if (reader->available < reader->size)
+		return TRIDENT_VECS_CUT_OFF;
+	*data = reader->buffer + reader->start;
+	return TRIDENT_VECS_ROW;
 }
 
 /* See vecs.h. */
