@@ -1,0 +1,115 @@
+# trident and pgvector live in one database: created in either order in schema
+# public, both types in one table, binary data and dumps between them, and
+# each survives the other's DROP EXTENSION.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('beside_pgvector');
+$node->init;
+$node->start;
+
+plan skip_all => 'pgvector is not installed on this server'
+  if $node->safe_psql('postgres',
+	"SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'") eq '0';
+
+# What holds for the columns of either type; %s is its schema.
+my $use = <<'SQL';
+SELECT id FROM item ORDER BY %1$s_v <-> '[1,2,4]' LIMIT 1;
+SELECT id FROM item ORDER BY %1$s_v <#> '[9,0,0]' LIMIT 1;
+SELECT id FROM item ORDER BY %1$s_v <=> '[0,0,1]' LIMIT 1;
+SELECT id FROM item ORDER BY %1$s_h <+> '[1,2,4]' LIMIT 1;
+SELECT avg(%1$s_v), sum(%1$s_v), avg(%1$s_h), sum(%1$s_h) FROM item;
+SELECT l2_distance(%1$s_v, %1$s_v), inner_product(%1$s_h, %1$s_h), vector_dims(%1$s_v) FROM item WHERE id = 1;
+SELECT cosine_distance(%1$s_v, '[1,2,3]'), l1_distance(%1$s_v, '[1,2,3]'), vector_norm(%1$s_v) FROM item WHERE id = 2;
+SELECT l2_normalize(%1$s_v), l2_norm(%1$s_h), subvector(%1$s_v, 2, 1), binary_quantize(%1$s_h) FROM item WHERE id = 2;
+SELECT %1$s_v + %1$s_v, %1$s_v - '[1,1,1]', %1$s_h * %1$s_h, %1$s_v || %1$s_v FROM item WHERE id = 1;
+SELECT count(*) FROM item WHERE %1$s_v = '[1,2,3]' OR %1$s_v > '[5]';
+SELECT %1$s_v::real[], ARRAY[1,2]::%1$s.vector, %1$s_v::%1$s.halfvec FROM item WHERE id = 1;
+SET enable_seqscan = off; SET enable_sort = off;
+SELECT id, %1$s_v FROM item ORDER BY %1$s_v;
+SELECT id FROM item ORDER BY %1$s_h DESC;
+SQL
+
+my $table = <<'SQL';
+CREATE TABLE item (id int PRIMARY KEY,
+	public_v public.vector(3), public_h public.halfvec(3),
+	trident_v trident.vector(3), trident_h trident.halfvec(3));
+INSERT INTO item VALUES
+	(1, '[1,2,3]', '[1,2,3]', '[1,2,3]', '[1,2,3]'),
+	(2, '[0,3,4]', '[0,3,4]', '[0,3,4]', '[0,3,4]'),
+	(3, '[9,0,-1]', '[9,0,-1]', '[9,0,-1]', '[9,0,-1]');
+CREATE INDEX ON item (public_v);
+CREATE INDEX ON item (trident_v);
+CREATE INDEX ON item (public_h);
+CREATE INDEX ON item (trident_h);
+CREATE INDEX ON item USING hnsw (public_v public.vector_l2_ops);
+SQL
+
+# The query for the columns of one extension, and its answer.
+sub answer
+{
+	my ($database, $schema) = @_;
+	return $node->safe_psql($database, sprintf($use, $schema));
+}
+
+foreach my $order ([ 'vector', 'trident' ], [ 'trident', 'vector' ])
+{
+	my ($first, $second) = @$order;
+	my $database = "${first}_first";
+	my $restored = "${first}_restored";
+
+	$node->safe_psql('postgres', "CREATE DATABASE $database");
+	$node->safe_psql($database, "CREATE EXTENSION $_") for @$order;
+	is($node->safe_psql($database,
+			"SELECT string_agg(extname, ',' ORDER BY extname) FROM pg_extension WHERE extname IN ('trident', 'vector')"),
+		'trident,vector', "$second after $first");
+	$node->safe_psql($database, $table);
+	my $public = answer($database, 'public');
+	like($public, qr/^1\n3\n1\n1\n/, 'the answers are there');
+	is(answer($database, 'trident'), $public, 'both give the same answers');
+
+	# With the recommended path, a client's unqualified names are pgvector's
+	# here, and trident's without pgvector.
+	is($node->safe_psql($database,
+			q{SET search_path = "$user", public, trident; SELECT 'vector'::regtype::oid = 'public.vector'::regtype}),
+		't', 'an unqualified vector is the one in public');
+
+	# Binary data goes from the one to the other.
+	my $file = $node->basedir . "/$database.copy";
+	$node->safe_psql($database, <<"SQL");
+COPY (SELECT id, public_v, public_h FROM item) TO '$file' (FORMAT binary);
+CREATE TABLE moved (id int, v trident.vector(3), h trident.halfvec(3));
+COPY moved FROM '$file' (FORMAT binary);
+SQL
+	is($node->safe_psql($database,
+			'SELECT count(*) FROM item JOIN moved USING (id) WHERE v = trident_v AND h = trident_h'),
+		'3', 'COPY in binary from pgvector');
+
+	# A dump with both comes back.
+	$node->safe_psql('postgres', "CREATE DATABASE $restored");
+	$node->command_ok(
+		[ 'pg_dump', '-d', $node->connstr($database), '-f', "$file.sql" ],
+		'dump');
+	$node->command_ok(
+		[ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d',
+			$node->connstr($restored), '-f', "$file.sql" ],
+		'restore');
+	is(answer($restored, 'trident'), $public, 'the same after restore');
+
+	# Neither needs the other.
+	$node->safe_psql($database, 'DROP EXTENSION vector CASCADE');
+	is(answer($database, 'trident'), $public, 'trident without pgvector');
+	is($node->safe_psql($database,
+			q{SET search_path = "$user", public, trident; SELECT 'vector'::regtype::oid = 'trident.vector'::regtype}),
+		't', 'an unqualified vector is now the one in trident');
+	$node->safe_psql($restored, 'DROP EXTENSION trident CASCADE');
+	is(answer($restored, 'public'), $public, 'pgvector without trident');
+}
+
+$node->stop;
+done_testing();
