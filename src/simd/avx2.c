@@ -33,8 +33,11 @@ TARGET_INLINE __m256
 load_avx2(ElementType type, const void *array, size_t i)
 {
 	if (type == ELEMENT_F16)
-		return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)
-											   ((const TridentHalf *) array + i)));
+	{
+		const TridentHalf *halves = (const TridentHalf *) array + i;
+
+		return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *) halves));
+	}
 	return _mm256_loadu_ps((const float *) array + i);
 }
 
@@ -68,8 +71,11 @@ TARGET_INLINE __m256
 load_last_avx2(ElementType type, const void *array, size_t i, size_t count)
 {
 	if (type == ELEMENT_F16)
-		return _mm256_cvtph_ps(load_last_halves_avx2((const TridentHalf *) array + i,
-													 count));
+	{
+		const TridentHalf *halves = (const TridentHalf *) array + i;
+
+		return _mm256_cvtph_ps(load_last_halves_avx2(halves, count));
+	}
 	return _mm256_maskload_ps((const float *) array + i,
 							  first_lanes_avx2(count));
 }
@@ -160,7 +166,8 @@ add_cosine_avx2(CosineLanes sums, __m256 a, __m256 b)
 TARGET_INLINE TridentSimdCosine
 cosine_avx2(ElementType type, size_t dim, const void *a, const void *b)
 {
-	CosineLanes s0 = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
+	const __m256 zero = _mm256_setzero_ps();
+	CosineLanes s0 = {zero, zero, zero};
 	CosineLanes s1 = s0;
 	TridentSimdCosine result;
 	size_t		i = 0;

@@ -18,7 +18,8 @@
 
 #include <immintrin.h>
 
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
+#define TARGET \
+	__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
 #define TARGET_INLINE TARGET static pg_attribute_always_inline
 
 /* One bit for each of the first count lanes, 0 < count < 8. */
@@ -33,8 +34,11 @@ TARGET_INLINE __m256
 load_avx512(ElementType type, const void *array, size_t i)
 {
 	if (type == ELEMENT_F16)
-		return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)
-											   ((const TridentHalf *) array + i)));
+	{
+		const TridentHalf *halves = (const TridentHalf *) array + i;
+
+		return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *) halves));
+	}
 	return _mm256_loadu_ps((const float *) array + i);
 }
 
@@ -45,8 +49,11 @@ load_last_avx512(ElementType type, const void *array, size_t i, size_t count)
 	__mmask8	lanes = first_lanes_avx512(count);
 
 	if (type == ELEMENT_F16)
-		return _mm256_cvtph_ps(_mm_maskz_loadu_epi16(lanes,
-													 (const TridentHalf *) array + i));
+	{
+		const TridentHalf *halves = (const TridentHalf *) array + i;
+
+		return _mm256_cvtph_ps(_mm_maskz_loadu_epi16(lanes, halves));
+	}
 	return _mm256_maskz_loadu_ps(lanes, (const float *) array + i);
 }
 
@@ -136,7 +143,8 @@ add_cosine_avx512(CosineLanes sums, __m256 a, __m256 b)
 TARGET_INLINE TridentSimdCosine
 cosine_avx512(ElementType type, size_t dim, const void *a, const void *b)
 {
-	CosineLanes s0 = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
+	const __m256 zero = _mm256_setzero_ps();
+	CosineLanes s0 = {zero, zero, zero};
 	CosineLanes s1 = s0;
 	TridentSimdCosine result;
 	size_t		i = 0;
@@ -230,7 +238,8 @@ f32_to_f16_avx512(int dim, const float *from, TridentHalf *to)
 	}
 	if (i < n)
 	{
-		halves = to_halves_avx512(load_last_avx512(ELEMENT_F32, from, i, n - i));
+		halves = to_halves_avx512(load_last_avx512(ELEMENT_F32, from, i,
+												   n - i));
 		_mm_mask_storeu_epi16(to + i, first_lanes_avx512(n - i), halves);
 	}
 }

@@ -24,7 +24,11 @@ INLINE float32x4_t
 load_neon(ElementType type, const void *array, size_t i)
 {
 	if (type == ELEMENT_F16)
-		return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16((const TridentHalf *) array + i)));
+	{
+		uint16x4_t	halves = vld1_u16((const TridentHalf *) array + i);
+
+		return vcvt_f32_f16(vreinterpret_f16_u16(halves));
+	}
 	return vld1q_f32((const float *) array + i);
 }
 
@@ -134,7 +138,8 @@ add_cosine_neon(CosineLanes sums, float32x4_t a, float32x4_t b)
 INLINE TridentSimdCosine
 cosine_neon(ElementType type, size_t dim, const void *a, const void *b)
 {
-	CosineLanes s0 = {vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0)};
+	const float32x4_t zero = vdupq_n_f32(0);
+	CosineLanes s0 = {zero, zero, zero};
 	CosineLanes s1 = s0;
 	TridentSimdCosine result;
 	size_t		i = 0;
@@ -238,7 +243,8 @@ f32_to_f16_neon(int dim, const float *from, TridentHalf *to)
 		vst1_u16(to + i, to_halves_neon(load_neon(ELEMENT_F32, from, i)));
 	if (i < n)
 	{
-		vst1_u16(last, to_halves_neon(load_last_neon(ELEMENT_F32, from, i, n - i)));
+		vst1_u16(last, to_halves_neon(load_last_neon(ELEMENT_F32, from, i,
+													 n - i)));
 		memcpy(to + i, last, sizeof(TridentHalf) * (n - i));
 	}
 }

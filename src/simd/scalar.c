@@ -82,8 +82,8 @@ float_to_half(float value)
 	 * should.
 	 */
 	if (magnitude >= 0x38800000)
-		return (TridentHalf) (sign |
-							  shift_right_rounded(magnitude - ((127 - 15) << 23), 13));
+		return (TridentHalf)
+			(sign | shift_right_rounded(magnitude - ((127 - 15) << 23), 13));
 
 	/*
 	 * Below, the result counts units of 2^-24.  What is under half a unit,

@@ -10,10 +10,10 @@
  *		d2 = trident_simd.l2_squared_f32(dim, a, b);
  *
  * Kernels are pure: no palloc, no ereport, no PostgreSQL header but c.h.
- * Pointers need no alignment beyond that of their element.  dim may be 0.
- * NaN and infinity pass through as the arithmetic has it.  Levels agree to
- * within rounding of float4 sums (the order of additions differs); functions
- * that return integers agree exactly.
+ * Pointers need no alignment beyond that of their element.  dim may be 0, not
+ * negative.  NaN and infinity pass through as the arithmetic has it.  Levels
+ * agree to within rounding of float4 sums (the order of additions differs);
+ * functions that return integers agree exactly.
  */
 #ifndef TRIDENT_SIMD_SIMD_H
 #define TRIDENT_SIMD_SIMD_H
