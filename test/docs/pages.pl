@@ -14,12 +14,15 @@
 #	```text        straight after one of these is what psql -q prints for it
 #	```sh and others are not run
 #
+# and /path/to/trident stands for this tree.
+#
 # One test a block, one a link that stays in this tree.  Connects as libpq
 # does, as a superuser.
 
 use strict;
 use warnings;
 
+use Cwd qw(getcwd);
 use File::Basename qw(dirname);
 use File::Temp qw(tempfile);
 use Test::More;
@@ -103,6 +106,8 @@ sub run_blocks
 		  . "\\echo \x01$n\n" . "\\warn \x01$n\n" . $blocks[$n]{text};
 	}
 	$script .= "\\echo \x01end\n\\warn \x01end\n";
+	my $tree = getcwd();
+	$script =~ s{/path/to/trident\b}{$tree}g;
 	my %printed = session($script);
 	for my $n (0 .. $#blocks)
 	{
