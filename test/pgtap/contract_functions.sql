@@ -1,0 +1,78 @@
+-- Contract: the functions that users call have these signatures and properties.
+BEGIN;
+CREATE EXTENSION trident;
+SELECT plan(5);
+
+/* Volatility i, s, v; parallel s, r, u. */
+CREATE TEMP TABLE wanted (signature text, result text, volatility text, parallel text, strict boolean);
+INSERT INTO wanted VALUES
+	('avg(trident.halfvec)', 'trident.halfvec', 'i', 's', false),
+	('avg(trident.vector)', 'trident.vector', 'i', 's', false),
+	('binary_quantize(trident.halfvec)', 'bit', 'i', 's', true),
+	('binary_quantize(trident.vector)', 'bit', 'i', 's', true),
+	('cosine_distance(trident.halfvec, trident.halfvec)', 'double precision', 'i', 's', true),
+	('cosine_distance(trident.vector, trident.vector)', 'double precision', 'i', 's', true),
+	('inner_product(trident.halfvec, trident.halfvec)', 'double precision', 'i', 's', true),
+	('inner_product(trident.vector, trident.vector)', 'double precision', 'i', 's', true),
+	('l1_distance(trident.halfvec, trident.halfvec)', 'double precision', 'i', 's', true),
+	('l1_distance(trident.vector, trident.vector)', 'double precision', 'i', 's', true),
+	('l2_distance(trident.halfvec, trident.halfvec)', 'double precision', 'i', 's', true),
+	('l2_distance(trident.vector, trident.vector)', 'double precision', 'i', 's', true),
+	('l2_norm(trident.halfvec)', 'double precision', 'i', 's', true),
+	('l2_norm(trident.vector)', 'double precision', 'i', 's', true),
+	('l2_normalize(trident.halfvec)', 'trident.halfvec', 'i', 's', true),
+	('l2_normalize(trident.vector)', 'trident.vector', 'i', 's', true),
+	('subvector(trident.halfvec, integer, integer)', 'trident.halfvec', 'i', 's', true),
+	('subvector(trident.vector, integer, integer)', 'trident.vector', 'i', 's', true),
+	('sum(trident.halfvec)', 'trident.halfvec', 'i', 's', false),
+	('sum(trident.vector)', 'trident.vector', 'i', 's', false),
+	('trident_ivecs_read(path text)', 'TABLE(id bigint, ids integer[])', 's', 's', false),
+	('trident_search(collection regclass, query trident.vector, k integer DEFAULT 10, vector_column name DEFAULT NULL::name, metric text DEFAULT NULL::text, filter text DEFAULT NULL::text, filter_args jsonb DEFAULT NULL::jsonb, columns name[] DEFAULT ''{}''::name[], key name[] DEFAULT NULL::name[])', 'TABLE(id text, distance double precision, node name, shard regclass, payload jsonb)', 's', 'r', false),
+	('trident_simd_level()', 'text', 's', 's', false),
+	('trident_vecs_read(path text, format text DEFAULT NULL::text)', 'TABLE(id bigint, embedding trident.vector)', 's', 's', false),
+	('vector_dims(trident.halfvec)', 'integer', 'i', 's', true),
+	('vector_dims(trident.vector)', 'integer', 'i', 's', true),
+	('vector_norm(trident.vector)', 'double precision', 'i', 's', true)
+;
+
+CREATE TEMP VIEW member AS
+SELECT p.*
+FROM pg_proc p
+	JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+		AND d.deptype = 'e'
+	JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass
+		AND d.refobjid = e.oid
+WHERE e.extname = 'trident';
+
+SELECT set_eq(
+	$$SELECT proname || '(' || pg_get_function_arguments(oid) || ')',
+		pg_get_function_result(oid), provolatile::text, proparallel::text,
+		proisstrict
+	FROM member WHERE pronamespace = 'public'::regnamespace$$,
+	$$SELECT * FROM wanted$$,
+	'functions and aggregates of the install schema');
+
+SELECT is_empty(
+	$$SELECT oid::regprocedure FROM member
+	WHERE pronamespace NOT IN ('public'::regnamespace, 'trident'::regnamespace)$$,
+	'no function is anywhere else');
+
+SELECT is_empty(
+	$$SELECT oid::regprocedure FROM member WHERE prosecdef$$,
+	'no function runs with the rights of its owner');
+
+SELECT is_empty(
+	$$SELECT oid::regprocedure FROM member
+	WHERE pronamespace = 'trident'::regnamespace
+		AND NOT (proisstrict AND provolatile = 'i' AND proparallel = 's')
+		AND proname NOT IN ('vecs_rows', 'ivecs_rows')$$,
+	'support functions are immutable, strict and parallel safe');
+
+SELECT is_empty(
+	$$SELECT p.oid::regprocedure
+	FROM pg_aggregate a JOIN member p ON a.aggfnoid = p.oid
+	WHERE a.aggcombinefn = 0$$,
+	'every aggregate can be computed in parallel');
+
+SELECT * FROM finish();
+ROLLBACK;
