@@ -86,7 +86,7 @@ static const Level levels[] = {
 #endif
 #ifdef TRIDENT_SIMD_HAVE_X86
 	[TRIDENT_SIMD_AVX2] = {.name = "avx2", .ops = &trident_simd_avx2,
-	.code_ops = &trident_simd_code_scalar, .can_run = can_run_avx2},
+	.code_ops = &trident_simd_code_avx2, .can_run = can_run_avx2},
 	[TRIDENT_SIMD_AVX512] = {.name = "avx512", .ops = &trident_simd_avx512,
 	.code_ops = &trident_simd_code_avx512, .can_run = can_run_avx512,
 	.better_code_ops = &trident_simd_code_avx512bytes,

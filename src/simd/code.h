@@ -62,6 +62,11 @@ hadamard_scale(int n)
 }
 
 #ifdef TRIDENT_SIMD_HAVE_X86
+/* code_float_avx2.c */
+extern void trident_simd_rotate_avx2(int dp, const uint32 *signs, float *x);
+extern void trident_simd_matrix_dot_avx2(int m, int n, int dp, const float *x,
+										 const float *c, float *out, int ldo);
+
 /* code_float_avx512.c */
 extern void trident_simd_rotate_avx512(int dp, const uint32 *signs, float *x);
 extern void trident_simd_matrix_dot_avx512(int m, int n, int dp, const float *x,

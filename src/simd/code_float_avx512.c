@@ -6,6 +6,7 @@
 
 #include "simd/code.h"
 #include "simd/code_matrix.h"
+#include "simd/code_rotate.h"
 #include "simd/kernel.h"
 
 #ifdef TRIDENT_SIMD_HAVE_X86
@@ -82,118 +83,100 @@ between_registers_avx512(int count, __m512 *v, float scale)
 		v[i] = _mm512_mul_ps(v[i], _mm512_set1_ps(scale));
 }
 
-/* For 16 * count values: flip their signs, then all of their butterflies. */
+/* Flip the signs of 16 * count values, then all of their butterflies. */
 TARGET_INLINE void
-first_strides_avx512(int count, const uint32 *signs, float *x, float scale)
+transform_avx512(int count, const uint32 *signs, __m512 *v, float scale)
 {
-	__m512		v[8];
-
 	UNROLL
 	for (int i = 0; i < count; i++)
-	{
-		v[i] = flip_avx512(_mm512_loadu_ps(x + 16 * i), signs[i / 2], i % 2 * 16);
-		v[i] = within_register_avx512(v[i]);
-	}
+		v[i] = within_register_avx512(flip_avx512(v[i], signs[i / 2], i % 2 * 16));
 	between_registers_avx512(count, v, scale);
-	UNROLL
-	for (int i = 0; i < count; i++)
-		_mm512_storeu_ps(x + 16 * i, v[i]);
 }
 
-/* The butterflies of n values at stride and log2(count) - 1 more strides. */
 TARGET_INLINE void
-more_strides_avx512(int count, int stride, int n, float *x, float scale)
+load_avx512(int count, int stride, const float *x, __m512 *v)
+{
+	UNROLL
+	for (int i = 0; i < count; i++)
+		v[i] = _mm512_loadu_ps(x + i * stride);
+}
+
+TARGET_INLINE void
+store_avx512(int count, int stride, float *x, const __m512 *v)
+{
+	UNROLL
+	for (int i = 0; i < count; i++)
+		_mm512_storeu_ps(x + i * stride, v[i]);
+}
+
+/* Flip and transform 16 * count values in memory. */
+TARGET_INLINE void
+chunk_avx512(int count, const uint32 *signs, float *x, float scale)
 {
 	__m512		v[8];
 
-	for (int i = 0; i < n; i += count * stride)
+	load_avx512(count, 16, x, v);
+	transform_avx512(count, signs, v, scale);
+	store_avx512(count, 16, x, v);
+}
+
+TARGET static void
+first_strides_avx512(int n, int count, const uint32 *signs, float *x,
+					 float scale)
+{
+	for (int i = 0; i < count; i += n)
+	{
+		if (n == 32)
+			chunk_avx512(2, signs + i / 32, x + i, scale);
+		else if (n == 64)
+			chunk_avx512(4, signs + i / 32, x + i, scale);
+		else
+			chunk_avx512(8, signs + i / 32, x + i, scale);
+	}
+}
+
+TARGET_INLINE void
+pass_avx512(int radix, int stride, int count, float *x, float scale)
+{
+	__m512		v[8];
+
+	for (int i = 0; i < count; i += radix * stride)
 	{
 		for (int j = i; j < i + stride; j += 16)
 		{
-			UNROLL
-			for (int k = 0; k < count; k++)
-				v[k] = _mm512_loadu_ps(x + j + k * stride);
-			between_registers_avx512(count, v, scale);
-			UNROLL
-			for (int k = 0; k < count; k++)
-				_mm512_storeu_ps(x + j + k * stride, v[k]);
+			load_avx512(radix, stride, x + j, v);
+			between_registers_avx512(radix, v, scale);
+			store_avx512(radix, stride, x + j, v);
 		}
 	}
 }
 
-/* Flip the signs of n values, then their Hadamard transform. */
 TARGET static void
-hadamard_avx512(int n, const uint32 *signs, float *x)
+more_strides_avx512(int radix, int stride, int count, float *x, float scale)
 {
-	float		scale = hadamard_scale(n);
-	int			stride = 128;
-
-	if (n == 32)
-		first_strides_avx512(2, signs, x, scale);
-	else if (n == 64)
-		first_strides_avx512(4, signs, x, scale);
+	if (radix == 8)
+		pass_avx512(8, stride, count, x, scale);
+	else if (radix == 4)
+		pass_avx512(4, stride, count, x, scale);
 	else
-	{
-		for (int i = 0; i < n; i += 128)
-			first_strides_avx512(8, signs + i / 32, x + i, n == 128 ? scale : 1);
-	}
-
-	while (stride < n)
-	{
-		int			left = n / stride;
-
-		/* 16 are better taken as 4 times 4 than as 8 times 2. */
-		if (left >= 8 && left != 16)
-		{
-			more_strides_avx512(8, stride, n, x, left == 8 ? scale : 1);
-			stride *= 8;
-		}
-		else if (left >= 4)
-		{
-			more_strides_avx512(4, stride, n, x, left == 4 ? scale : 1);
-			stride *= 4;
-		}
-		else
-		{
-			more_strides_avx512(2, stride, n, x, scale);
-			stride *= 2;
-		}
-	}
+		pass_avx512(2, stride, count, x, scale);
 }
 
-/* The whole rotation of 16 * count values, a power of two. */
-TARGET_INLINE void
-rotate_registers_avx512(int count, const uint32 *signs, float *x)
+TARGET static void
+rotate_128_avx512(const uint32 *signs, float *x)
 {
-	float		scale = hadamard_scale(16 * count);
 	__m512		v[8];
 
-	UNROLL
-	for (int i = 0; i < count; i++)
-		v[i] = _mm512_loadu_ps(x + 16 * i);
-
+	load_avx512(8, 16, x, v);
 	for (int round = 0; round < 4; round++)
-	{
-		UNROLL
-		for (int i = 0; i < count; i++)
-		{
-			v[i] = flip_avx512(v[i], signs[i / 2], i % 2 * 16);
-			v[i] = within_register_avx512(v[i]);
-		}
-		between_registers_avx512(count, v, scale);
-		signs += count / 2;
-	}
-
-	UNROLL
-	for (int i = 0; i < count; i++)
-		_mm512_storeu_ps(x + 16 * i, v[i]);
+		transform_avx512(8, signs + 4 * round, v, hadamard_scale(128));
+	store_avx512(8, 16, x, v);
 }
 
-/* Flip the signs of n values that the transform of a round leaves out. */
 TARGET static void
-flip_rest_avx512(int n, const uint32 *signs, float *x)
+flip_signs_avx512(int count, const uint32 *signs, float *x)
 {
-	for (int i = 0; i < n; i += 16)
+	for (int i = 0; i < count; i += 16)
 	{
 		__m512		v = _mm512_loadu_ps(x + i);
 
@@ -201,34 +184,19 @@ flip_rest_avx512(int n, const uint32 *signs, float *x)
 	}
 }
 
-TARGET void
+/* rotate, as simd.h has it. */
+void
 trident_simd_rotate_avx512(int dp, const uint32 *signs, float *x)
 {
-	int			n = hadamard_size(dp);
-	int			rest = dp - n;
+	static const TridentSimdRotation rotation = {
+		.most = 128,
+		.rotate_most = rotate_128_avx512,
+		.first_strides = first_strides_avx512,
+		.more_strides = more_strides_avx512,
+		.flip = flip_signs_avx512
+	};
 
-	if (dp == 128)
-	{
-		rotate_registers_avx512(8, signs, x);
-		return;
-	}
-
-	for (int round = 0; round < 4; round++)
-	{
-		if (round % 2 == 0)
-		{
-			hadamard_avx512(n, signs, x);
-			flip_rest_avx512(rest, signs + n / 32, x + n);
-		}
-		else
-		{
-			flip_rest_avx512(rest, signs, x);
-			hadamard_avx512(n, signs + rest / 32, x + rest);
-		}
-		if (rest != 0)
-			more_strides_avx512(2, dp / 2, dp, x, SQRT_HALF);
-		signs += dp / 32;
-	}
+	trident_simd_rotate(&rotation, dp, signs, x);
 }
 
 /* The matrix product: 6 rows of x with 64 of c. */
@@ -290,9 +258,7 @@ turn_avx512(const TridentSimdMatrixPart *part, const float *c, float *panel)
 					v[i] = _mm512_loadu_ps(c + (size_t) (j + i) * part->dp + d);
 			}
 			transpose_avx512(v);
-			UNROLL
-			for (int i = 0; i < 16; i++)
-				_mm512_store_ps(panel + (d + i) * COLUMNS + j, v[i]);
+			store_avx512(16, COLUMNS, panel + d * COLUMNS + j, v);
 		}
 	}
 }
@@ -354,17 +320,17 @@ multiply_row_avx512(const TridentSimdMatrixPart *part, const float *panel)
 }
 
 /* matrix_dot, as simd.h has it. */
-TARGET void
+void
 trident_simd_matrix_dot_avx512(int m, int n, int dp, const float *x,
 							   const float *c, float *out, int ldo)
 {
-	TridentSimdMatrixTile tile = {
+	static const TridentSimdMatrixTile tile = {
 		.rows = ROWS,
 		.columns = COLUMNS,
 		.turn = turn_avx512,
 		.multiply_rows = multiply_rows_avx512,
 		.multiply_row = multiply_row_avx512,
-		.inner_product = trident_simd_avx512.inner_product_f32
+		.ops = &trident_simd_avx512
 	};
 
 	trident_simd_matrix_dot(&tile, m, n, dp, x, c, out, ldo);

@@ -45,7 +45,8 @@ multiply_rows(const TridentSimdMatrixTile *tile, int m, int n, int dp,
 	for (int i = 0; i < m; i++)
 		for (int j = 0; j < n; j++)
 			out[(size_t) i * ldo + j] =
-				tile->inner_product(dp, x + (size_t) i * dp, c + (size_t) j * dp);
+				tile->ops->inner_product_f32(dp, x + (size_t) i * dp,
+											 c + (size_t) j * dp);
 }
 
 /* matrix_dot, as simd.h has it, by tiles. */

@@ -40,7 +40,8 @@ typedef struct TridentSimdMatrixTile
 	void		(*multiply_row) (const TridentSimdMatrixPart *part,
 								 const float *panel);
 
-	float		(*inner_product) (int dim, const float *a, const float *b);
+	/* For the inner products of too few rows to turn a panel for. */
+	const TridentSimdOps *ops;
 } TridentSimdMatrixTile;
 
 /* code_matrix.c */

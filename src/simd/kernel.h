@@ -51,6 +51,9 @@ extern const TridentSimdCodeOps trident_simd_code_scalar;
 /* avx2.c */
 extern const TridentSimdOps trident_simd_avx2;
 
+/* code_avx2.c */
+extern const TridentSimdCodeOps trident_simd_code_avx2;
+
 /* avx512.c */
 extern const TridentSimdOps trident_simd_avx512;
 
