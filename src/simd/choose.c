@@ -80,7 +80,7 @@ static const Level levels[] = {
 	.code_ops = &trident_simd_code_scalar},
 #ifdef TRIDENT_SIMD_HAVE_NEON
 	[TRIDENT_SIMD_NEON] = {.name = "neon", .ops = &trident_simd_neon,
-	.code_ops = &trident_simd_code_scalar},
+	.code_ops = &trident_simd_code_neon},
 #else
 	[TRIDENT_SIMD_NEON] = {.name = "neon"},
 #endif

@@ -73,4 +73,11 @@ extern void trident_simd_matrix_dot_avx512(int m, int n, int dp, const float *x,
 										   const float *c, float *out, int ldo);
 #endif
 
+#ifdef TRIDENT_SIMD_HAVE_NEON
+/* code_float_neon.c */
+extern void trident_simd_rotate_neon(int dp, const uint32 *signs, float *x);
+extern void trident_simd_matrix_dot_neon(int m, int n, int dp, const float *x,
+										 const float *c, float *out, int ldo);
+#endif
+
 #endif							/* TRIDENT_SIMD_CODE_H */

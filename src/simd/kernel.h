@@ -65,6 +65,9 @@ extern const TridentSimdCodeOps trident_simd_code_avx512bytes;
 #ifdef TRIDENT_SIMD_HAVE_NEON
 /* neon.c */
 extern const TridentSimdOps trident_simd_neon;
+
+/* code_neon.c */
+extern const TridentSimdCodeOps trident_simd_code_neon;
 #endif
 
 #endif							/* TRIDENT_SIMD_KERNEL_H */
