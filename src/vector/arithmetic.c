@@ -25,17 +25,6 @@ PG_FUNCTION_INFO_V1(trident_vector_subvector);
 PG_FUNCTION_INFO_V1(trident_vector_l2_normalize);
 PG_FUNCTION_INFO_V1(trident_vector_binary_quantize);
 
-/* Raise if an element has overflown. */
-static void
-check_overflow(int dim, const float *x)
-{
-	for (int i = 0; i < dim; i++)
-	{
-		if (unlikely(isinf(x[i])))
-			float_overflow_error();
-	}
-}
-
 /* See arithmetic.h. */
 int
 trident_vector_subvector_range(int dim, int32 *start, int32 count,
@@ -58,11 +47,21 @@ trident_vector_signs(int dim, const float *x)
 	Size		size = VARBITTOTALLEN(dim);
 	VarBit	   *result = palloc0(size);
 	bits8	   *bits = VARBITS(result);
+	int			i = 0;
 
 	SET_VARSIZE(result, size);
 	VARBITLEN(result) = dim;
-	for (int i = 0; i < dim; i++)
-		bits[i / BITS_PER_BYTE] |= (x[i] > 0) << (7 - i % BITS_PER_BYTE);
+	/* Whole bytes first: their eight bits are put together in a register. */
+	for (; i + BITS_PER_BYTE <= dim; i += BITS_PER_BYTE)
+	{
+		bits8		byte = 0;
+
+		for (int j = 0; j < BITS_PER_BYTE; j++)
+			byte = byte << 1 | (x[i + j] > 0);
+		*bits++ = byte;
+	}
+	for (int shift = BITS_PER_BYTE - 1; i < dim; i++, shift--)
+		*bits |= (x[i] > 0) << shift;
 	return result;
 }
 
@@ -78,8 +77,11 @@ trident_vector_add(PG_FUNCTION_ARGS)
 	/* As the transition function of sum(), the state is ours to change. */
 	result = AggCheckCallContext(fcinfo, NULL) ? a : trident_vector_new(a->dim);
 	for (int i = 0; i < a->dim; i++)
+	{
 		result->x[i] = a->x[i] + b->x[i];
-	check_overflow(a->dim, result->x);
+		if (unlikely(isinf(result->x[i])))
+			float_overflow_error();
+	}
 	PG_RETURN_POINTER(result);
 }
 
@@ -94,8 +96,11 @@ trident_vector_sub(PG_FUNCTION_ARGS)
 	trident_vector_check_pair(a->dim, b->dim, TYPE_NAME);
 	result = trident_vector_new(a->dim);
 	for (int i = 0; i < a->dim; i++)
+	{
 		result->x[i] = a->x[i] - b->x[i];
-	check_overflow(a->dim, result->x);
+		if (unlikely(isinf(result->x[i])))
+			float_overflow_error();
+	}
 	PG_RETURN_POINTER(result);
 }
 
@@ -110,9 +115,8 @@ trident_vector_mul(PG_FUNCTION_ARGS)
 	trident_vector_check_pair(a->dim, b->dim, TYPE_NAME);
 	result = trident_vector_new(a->dim);
 	for (int i = 0; i < a->dim; i++)
-		result->x[i] = a->x[i] * b->x[i];
-	for (int i = 0; i < a->dim; i++)
 	{
+		result->x[i] = a->x[i] * b->x[i];
 		if (unlikely(isinf(result->x[i])))
 			float_overflow_error();
 		if (unlikely(result->x[i] == 0 && a->x[i] != 0 && b->x[i] != 0))
@@ -162,8 +166,11 @@ trident_vector_l2_normalize(PG_FUNCTION_ARGS)
 	if (norm > 0)
 	{
 		for (int i = 0; i < a->dim; i++)
+		{
 			result->x[i] = (float) (a->x[i] / norm);
-		check_overflow(a->dim, result->x);
+			if (unlikely(isinf(result->x[i])))
+				float_overflow_error();
+		}
 	}
 	PG_RETURN_POINTER(result);
 }
