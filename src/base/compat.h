@@ -56,4 +56,19 @@
 #define TridentAppendPrunes(append) ((append)->part_prune_info != NULL)
 #endif
 
+/* PG 16 renames relfilenode to locator. */
+#if PG_VERSION_NUM >= 160000
+#define TridentRelationLocator(rel) ((rel)->rd_locator)
+#else
+#define TridentRelationLocator(rel) ((rel)->rd_node)
+#endif
+
+/* PG 17 drops old_snapshot_threshold. */
+#if PG_VERSION_NUM >= 170000
+#define TridentTestForOldSnapshot(snapshot, rel, page) ((void) 0)
+#else
+#define TridentTestForOldSnapshot(snapshot, rel, page) \
+	TestForOldSnapshot(snapshot, rel, page)
+#endif
+
 #endif							/* TRIDENT_BASE_COMPAT_H */

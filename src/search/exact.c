@@ -169,10 +169,13 @@ scan_table(Pass *pass, Relation rel)
 	TridentVectorDistance distance_of = trident_vector_distance(target->kind,
 																target->metric);
 	const void *query = ((TridentVector *) DatumGetPointer(target->query))->x;
-	TableScanDesc scan = table_beginscan(rel, GetActiveSnapshot(), 0, NULL);
+	TridentSearchPages *pages = trident_search_pages_begin(rel);
+	TableScanDesc scan = pages ? NULL :
+		table_beginscan(rel, GetActiveSnapshot(), 0, NULL);
 	ShortVector copy;
 
-	while (table_scan_getnextslot(scan, ForwardScanDirection, pass->slot))
+	while (pages ? trident_search_pages_next(pages, pass->slot) :
+		   table_scan_getnextslot(scan, ForwardScanDirection, pass->slot))
 	{
 		TridentVector *vector;
 		Datum		datum;
@@ -196,7 +199,10 @@ scan_table(Pass *pass, Relation rel)
 		if (!trident_search_top_refuses(pass->top, distance))
 			offer_row(pass, distance);
 	}
-	table_endscan(scan);
+	if (pages)
+		trident_search_pages_end(pages);
+	else
+		table_endscan(scan);
 }
 
 void

@@ -10,6 +10,7 @@
  *		filter*.c		the filter, from untrusted text to checked SQL
  *		plan.c			the search as one SQL statement, its plan kept
  *		exact.c			that plan run in one pass, where it reads every row
+ *		pages.c			the rows of a table in memory, for that pass
  *		top.c			the k nearest rows seen so far
  *		result.c		the rows in the form that they are returned in
  *
@@ -20,6 +21,7 @@
 
 #include "access/htup.h"
 #include "access/tupdesc.h"
+#include "executor/tuptable.h"
 #include "nodes/params.h"
 #include "nodes/pg_list.h"
 #include "nodes/plannodes.h"
@@ -96,6 +98,9 @@ typedef struct TridentSearchTop
 	int			capacity;		/* rows allocated; grows up to k */
 	TridentSearchRow *rows;
 } TridentSearchTop;
+
+/* A scan of the pages of a heap; private to pages.c. */
+typedef struct TridentSearchPages TridentSearchPages;
 
 /* The extension's own types and operators. */
 typedef struct TridentSearchObjects
@@ -179,6 +184,21 @@ extern void trident_search_run(const TridentSearchTarget *target,
 extern void trident_search_exact(const TridentSearchTarget *target,
 								 const PlannedStmt *statement, List *scans,
 								 ParamListInfo params, TridentSearchTop *top);
+
+/* pages.c */
+
+/*
+ * Begins to read all rows of a table that the active snapshot sees.  NULL if
+ * the table is not one whose pages are best read directly: the caller then
+ * scans it through its access method.
+ */
+extern TridentSearchPages *trident_search_pages_begin(Relation rel);
+
+/* Stores the next row in a slot of the table; false, and empties it, at the end. */
+extern bool trident_search_pages_next(TridentSearchPages *pages,
+									  TupleTableSlot *slot);
+
+extern void trident_search_pages_end(TridentSearchPages *pages);
 
 /* top.c */
 
