@@ -89,7 +89,9 @@ parse_expression(const char *text)
 		select->withClause || select->op != SETOP_NONE)
 		refuse_text();
 	target = linitial_node(ResTarget, select->targetList);
-	if (target->name != NULL || target->indirection != NIL)
+	if (target->name != NULL || target->indirection != NIL ||
+		(IsA(target->val, ColumnRef) &&
+		 IsA(llast(((ColumnRef *) target->val)->fields), A_Star)))
 		refuse_text();
 	return target->val;
 }
@@ -112,7 +114,7 @@ settle_params(Node *node, void *context)
 
 	if (node == NULL)
 		return false;
-	if (IsA(node, Param))
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXTERN)
 	{
 		Param	   *param = (Param *) node;
 		Oid			type = settling->filter->types[param->paramid - 1];
@@ -162,24 +164,30 @@ analyse_expression(ParseState *pstate, const TridentSearchTarget *target,
 /* parse_expression and analyse_expression; every error of theirs has a hint. */
 static Node *
 read_expression(ParseState *pstate, const TridentSearchTarget *target,
-				const char *text, TridentSearchFilter *filter)
+				const TridentSearchRequest *request, TridentSearchFilter *filter)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Node	   *expr = NULL;
 
 	PG_TRY();
 	{
-		expr = analyse_expression(pstate, target, parse_expression(text), filter);
+		Node	   *raw = parse_expression(request->filter);
+
+		trident_search_filter_check_args(raw, request->filter_args);
+		expr = analyse_expression(pstate, target, raw, filter);
 	}
 	PG_CATCH();
 	{
 		ErrorData  *error;
+		int			category;
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
+		category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
 		if (error->hint == NULL &&
-			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION)
+			(category == ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION ||
+			 category == ERRCODE_FEATURE_NOT_SUPPORTED))
 			error->hint = FILTER_HINT;
 		ReThrowError(error);
 	}
@@ -223,7 +231,7 @@ trident_search_filter(const TridentSearchTarget *target,
 	filter = palloc0(sizeof(TridentSearchFilter));
 	pstate = make_parsestate(NULL);
 	pstate->p_sourcetext = request->filter;
-	expr = read_expression(pstate, target, request->filter, filter);
+	expr = read_expression(pstate, target, request, filter);
 	trident_search_filter_check(pstate, expr, false);
 	trident_search_filter_bind(filter, request->filter_args);
 	expr = trident_search_filter_fold(expr, filter);

@@ -11,6 +11,8 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -115,9 +117,21 @@ value_text(const JsonbValue *value, Oid type)
 	return out.data;
 }
 
-static void
-check_args(const TridentSearchFilter *filter, Jsonb *args)
+/* The highest $n of an expression as it was parsed, into *(int *) highest. */
+static bool
+find_highest(Node *node, void *highest)
 {
+	if (node == NULL)
+		return false;
+	if (IsA(node, ParamRef))
+		*(int *) highest = Max(*(int *) highest, ((ParamRef *) node)->number);
+	return raw_expression_tree_walker(node, find_highest, highest);
+}
+
+void
+trident_search_filter_check_args(Node *raw, Jsonb *args)
+{
+	int			used = 0;
 	int			given = 0;
 
 	if (args)
@@ -129,11 +143,12 @@ check_args(const TridentSearchFilter *filter, Jsonb *args)
 					 errhint("Pass an array with one element for each parameter, as in '[10, \"red\"]'.")));
 		given = JB_ROOT_COUNT(args);
 	}
-	if (given != filter->nparams)
+	find_highest(raw, &used);
+	if (given != used)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("filter has %d parameters, but filter_args has %d elements",
-						filter->nparams, given),
+				 errmsg("number of elements of filter_args (%d) does not match the number of parameters of the filter (%d)",
+						given, used),
 				 errhint("Pass a JSON array with one element for each parameter $1, $2 ... as filter_args.")));
 }
 
@@ -143,7 +158,6 @@ trident_search_filter_bind(TridentSearchFilter *filter, Jsonb *args)
 	ErrorContextCallback callback;
 	int			number;
 
-	check_args(filter, args);
 	filter->values = palloc0(sizeof(Datum) * (filter->nparams + 1));
 	filter->nulls = palloc0(sizeof(bool) * (filter->nparams + 1));
 

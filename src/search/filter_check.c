@@ -90,6 +90,9 @@ static const Oid row_functions[] = {
 	F_PHRASETO_TSQUERY_TEXT, F_WEBSEARCH_TO_TSQUERY_TEXT
 };
 
+#define SUBQUERY_HINT \
+	"Run the subquery first and pass its result in filter_args."
+
 typedef struct Check
 {
 	ParseState *pstate;
@@ -277,9 +280,12 @@ check_node(Check *check, Node *node)
 		case T_SubscriptingRef:
 			check_subscript(check, (SubscriptingRef *) node);
 			break;
+		case T_Param:
+			if (((Param *) node)->paramkind != PARAM_EXTERN)
+				refuse(check, node, "a subquery", SUBQUERY_HINT);
+			break;
 		case T_SubLink:
-			refuse(check, node, "a subquery",
-				   "Run the subquery first and pass its result in filter_args.");
+			refuse(check, node, "a subquery", SUBQUERY_HINT);
 			break;
 		case T_CoerceToDomain:
 			refuse(check, node, "a cast to a domain",
@@ -287,7 +293,6 @@ check_node(Check *check, Node *node)
 			break;
 		case T_List:
 		case T_Const:
-		case T_Param:
 		case T_FuncExpr:
 		case T_NamedArgExpr:
 		case T_OpExpr:

@@ -63,7 +63,7 @@ trident_search_pages_begin(Relation rel)
 	if (rel->rd_tableam != GetHeapamTableAmRoutine())
 		return NULL;
 	nblocks = RelationGetNumberOfBlocks(rel);
-	if (nblocks > NBuffers / 4)
+	if (nblocks > (BlockNumber) NBuffers / 4)
 		return NULL;
 
 	pages = palloc(sizeof(TridentSearchPages));

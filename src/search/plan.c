@@ -180,6 +180,23 @@ forget_statement(Statement *statement)
 	pfree(statement);
 }
 
+/*
+ * A position in the statement is none in the query that called for the search:
+ * it is shown with the statement that it is in.
+ */
+static void
+statement_error_context(void *arg)
+{
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery((const char *) arg);
+	}
+}
+
 /* The statement kept for that text; NULL if there is none. */
 static Statement *
 find_statement(const char *sql, uint32 hash, ParamListInfo params)
@@ -374,17 +391,12 @@ run_plan(PlannedStmt *statement, const char *sql, ParamListInfo params,
 	FreeQueryDesc(query);
 }
 
-void
-trident_search_run(const TridentSearchTarget *target,
-				   const TridentSearchFilter *filter, TridentSearchTop *top)
+/* Run the plan in one pass where it is exact, else as it is. */
+static void
+run_statement(const TridentSearchTarget *target, PlannedStmt *statement,
+			  const char *sql, ParamListInfo params, bool with_shard,
+			  TridentSearchTop *top)
 {
-	bool		with_shard = selects_shard(target);
-	char	   *sql = statement_text(target, filter, with_shard);
-	ParamListInfo params = statement_params(target, filter);
-	CachedPlanSource *source = statement_source(sql, params,
-												plan_options(target, filter));
-	CachedPlan *plan = GetCachedPlan(source, params, CurrentResourceOwner, NULL);
-	PlannedStmt *statement = linitial_node(PlannedStmt, plan->stmt_list);
 	List	   *scans = NIL;
 
 	if (is_exact(target, statement, &scans))
@@ -401,6 +413,30 @@ trident_search_run(const TridentSearchTarget *target,
 				(errmsg_internal("trident_search: plan run by the executor")));
 		run_plan(statement, sql, params, with_shard, top);
 	}
+}
+
+void
+trident_search_run(const TridentSearchTarget *target,
+				   const TridentSearchFilter *filter, TridentSearchTop *top)
+{
+	bool		with_shard = selects_shard(target);
+	char	   *sql = statement_text(target, filter, with_shard);
+	ParamListInfo params = statement_params(target, filter);
+	ErrorContextCallback callback;
+	CachedPlanSource *source;
+	CachedPlan *plan;
+
+	callback.callback = statement_error_context;
+	callback.arg = sql;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+
+	source = statement_source(sql, params, plan_options(target, filter));
+	plan = GetCachedPlan(source, params, CurrentResourceOwner, NULL);
+	run_statement(target, linitial_node(PlannedStmt, plan->stmt_list), sql,
+				  params, with_shard, top);
 	ReleaseCachedPlan(plan, CurrentResourceOwner);
+
+	error_context_stack = callback.previous;
 	trident_search_top_sort(top);
 }

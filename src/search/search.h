@@ -159,6 +159,13 @@ extern Node *trident_search_filter_fold(Node *expr, TridentSearchFilter *filter)
 /* filter_args.c */
 
 /*
+ * Raises an error unless args, NULL for none, is an array of as many elements
+ * as the expression has parameters.  raw is the expression as it was parsed:
+ * the analysis takes memory by the highest number of a parameter.
+ */
+extern void trident_search_filter_check_args(Node *raw, Jsonb *args);
+
+/*
  * The elements of filter_args as values of the parameters' types, which are
  * in the filter; sets its values and nulls.
  */
@@ -198,6 +205,7 @@ extern TridentSearchPages *trident_search_pages_begin(Relation rel);
 extern bool trident_search_pages_next(TridentSearchPages *pages,
 									  TupleTableSlot *slot);
 
+/* Lets go of the last page. */
 extern void trident_search_pages_end(TridentSearchPages *pages);
 
 /* top.c */
