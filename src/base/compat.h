@@ -22,9 +22,7 @@
 #endif
 
 /* PG 16 lets a caller ask to get an error back; before, it is raised. */
-#if PG_VERSION_NUM >= 160000
-#include "nodes/miscnodes.h"
-#else
+#if PG_VERSION_NUM < 160000
 #define ereturn(context, dummy_value, ...) \
 	do { \
 		(void) (context); \

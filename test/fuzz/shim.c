@@ -97,6 +97,25 @@ errfinish(const char *filename, int lineno, const char *funcname)
 		siglongjmp(shim_raised, 1);
 }
 
+/* PG 16 and later: nobody here asks for soft errors. */
+extern bool errsave_start(struct Node *context, const char *domain);
+extern void errsave_finish(struct Node *context, const char *filename,
+						   int lineno, const char *funcname);
+
+bool
+errsave_start(struct Node *context, const char *domain)
+{
+	SHIM_HOLDS(context == NULL);
+	return errstart(ERROR, domain);
+}
+
+void
+errsave_finish(struct Node *context, const char *filename, int lineno,
+			   const char *funcname)
+{
+	errfinish(filename, lineno, funcname);
+}
+
 int
 errcode(int sqlerrcode)
 {
