@@ -65,6 +65,43 @@ SELECT pg_temp.read('vecs_bad.FVECS', '', :'dir');
 SELECT pg_temp.read('vecs_bad.dat', '', :'dir', 'fvec');
 SELECT pg_temp.read('vecs_bad.fvecs', '', :'dir', '');
 SELECT pg_temp.read('vecs_bad.ivecs', '', :'dir', 'ivecs');
+-- A named pipe is refused at once, not waited for.
+\! rm -f "$PG_ABS_BUILDDIR/results/vecs_pipe.fvecs"
+\! mkfifo -m 644 "$PG_ABS_BUILDDIR/results/vecs_pipe.fvecs"
+SELECT pg_temp.read('vecs_pipe.fvecs', NULL, :'dir');
+
+-- A file that loses its end while it is read, even if that leaves whole rows.
+CREATE FUNCTION pg_temp.read_while_shrinking(dir text, rows_left int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	file text := dir || 'vecs_shrinking.bvecs';
+	bytes bytea := decode(repeat('c8000000' || repeat('07', 200), 3000), 'hex');
+	lo oid := lo_from_bytea(0, bytes);
+	rest oid := lo_from_bytea(0, substr(bytes, 1, rows_left * 204));
+	c refcursor;
+	row record;
+	rows int := 0;
+	detail text;
+BEGIN
+	PERFORM lo_export(lo, file);
+	OPEN c FOR SELECT * FROM trident_vecs_read(file);
+	BEGIN
+		LOOP
+			FETCH c INTO row;
+			EXIT WHEN NOT FOUND;
+			rows := rows + 1;
+			IF rows = 1 THEN
+				PERFORM lo_export(rest, file);
+			END IF;
+		END LOOP;
+		RETURN rows || ' rows and no error';
+	EXCEPTION WHEN OTHERS THEN
+		GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+		RETURN replace(concat_ws(E'\n', SQLSTATE || ': ' || SQLERRM, detail), rtrim(dir, '/'), '...');
+	END;
+END $$;
+SELECT pg_temp.read_while_shrinking(:'dir', 3000);
+SELECT pg_temp.read_while_shrinking(:'dir', 2000);
+SELECT pg_temp.read_while_shrinking(:'dir', 10);
 \pset tuples_only off
 \pset format aligned
 SELECT * FROM trident_vecs_read('a.ivecs');

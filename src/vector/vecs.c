@@ -151,7 +151,8 @@ read_file(void *arg, char *to, size_t room, int64 at)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("file \"%s\" was cut short while it was read", call->path),
-				 errdetail("It had %lld bytes and ends at byte offset %lld.",
+				 errdetail("Row %lld is not complete: the file had %lld bytes when it was opened, and now has none at byte offset %lld.",
+						   (long long) call->reader.row,
 						   (long long) call->size, (long long) at)));
 	return got;
 }
