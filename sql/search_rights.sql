@@ -56,7 +56,7 @@ SELECT * FROM refused($$ SELECT ids('parted_1') $$);
 -- the executor tells it; the one pass knows it.
 SELECT id, shard FROM trident_search('parted', '[0,0]', 1);
 BEGIN ISOLATION LEVEL REPEATABLE READ;
-SELECT id, shard FROM trident_search('parted', '[0,0]', 1);
+SELECT id, node, shard FROM trident_search('parted', '[0,0]', 1);
 SELECT * FROM refused($$ SELECT ids('item', 'columns => ''{hidden}''') $$);
 COMMIT;
 -- A plan that another role had made serves nobody else.
@@ -117,6 +117,29 @@ SET ROLE search_owner;
 CREATE POLICY near ON item USING (id::text IN (SELECT s.id FROM trident_search('parted', '[4.2,0]', 2) s));
 SET ROLE search_reader;
 SELECT ids('item');
+
+-- Code that runs while a search is planned may itself search, more often than
+-- statements are kept, and fail.
+SET ROLE search_owner;
+CREATE FUNCTION searches(boolean) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1..200 LOOP
+		PERFORM trident_search('parted', '[4.2,0]', i);
+	END LOOP;
+	IF current_setting('search.fails', true) = 'yes' THEN
+		RAISE EXCEPTION 'the policy fails';
+	END IF;
+	RETURN $1;
+END $$;
+CREATE POLICY busy ON item AS RESTRICTIVE USING (searches(true));
+SET ROLE search_reader;
+SELECT ids('item');
+SET search.fails = yes;
+SELECT * FROM refused($$ SELECT ids('item', 'k => 3') $$);
+RESET search.fails;
+SELECT ids('item', 'k => 3');
+SET ROLE search_owner;
+DROP POLICY busy ON item;
 
 -- Inside a SECURITY DEFINER function the rights are the definer's.
 SET ROLE search_owner;

@@ -14,8 +14,12 @@
  * index, the role's row security or the search_path changes.  What it is asked
  * for is the text, so a list of the last statements by role and text is kept
  * here, the latest first.  The role counts because the schemas in the text are
- * checked when it is analysed only.  A statement in use may be dropped from
- * the list: its plan is counted, and the text in use is the caller's.
+ * checked when it is analysed only.
+ *
+ * Planning may run code of users, in a policy of row security say, and that
+ * code may search.  So a statement is pinned while its plan is made: dropped
+ * from the list meanwhile, it is freed when its last pin goes.  A plan at hand
+ * needs no pin, as the server counts its uses.
  */
 #include "postgres.h"
 
@@ -50,6 +54,8 @@ typedef struct Statement
 	dlist_node	node;			/* in statements */
 	Oid			role;
 	uint32		hash;			/* of the text */
+	int			pins;			/* uses of source; it is kept while there are */
+	bool		is_listed;		/* in statements */
 	char	   *sql;
 	CachedPlanSource *source;
 } Statement;
@@ -170,14 +176,24 @@ same_types(const CachedPlanSource *source, ParamListInfo params)
 	return true;
 }
 
+/* Free a statement that is in no list and has no pin. */
+static void
+free_unused(Statement *statement)
+{
+	if (statement->is_listed || statement->pins > 0)
+		return;
+	DropCachedPlan(statement->source);
+	pfree(statement->sql);
+	pfree(statement);
+}
+
 static void
 forget_statement(Statement *statement)
 {
 	dlist_delete(&statement->node);
 	nstatements--;
-	DropCachedPlan(statement->source);
-	pfree(statement->sql);
-	pfree(statement);
+	statement->is_listed = false;
+	free_unused(statement);
 }
 
 /*
@@ -246,6 +262,8 @@ keep_statement(const char *sql, uint32 hash, CachedPlanSource *source)
 
 	statement->role = GetUserId();
 	statement->hash = hash;
+	statement->pins = 0;
+	statement->is_listed = true;
 	statement->sql = pstrdup(sql);
 	statement->source = source;
 	MemoryContextSwitchTo(old);
@@ -259,15 +277,29 @@ keep_statement(const char *sql, uint32 hash, CachedPlanSource *source)
 	return statement;
 }
 
-static CachedPlanSource *
-statement_source(const char *sql, ParamListInfo params, int options)
+/* The plan of that text, to be released when it has been run. */
+static CachedPlan *
+statement_plan(const char *sql, ParamListInfo params, int options)
 {
 	uint32		hash = hash_bytes((const unsigned char *) sql, strlen(sql));
 	Statement  *statement = find_statement(sql, hash, params);
+	CachedPlan *plan;
 
 	if (statement == NULL)
 		statement = keep_statement(sql, hash, make_source(sql, params, options));
-	return statement->source;
+
+	statement->pins++;
+	PG_TRY();
+	{
+		plan = GetCachedPlan(statement->source, params, CurrentResourceOwner, NULL);
+	}
+	PG_FINALLY();
+	{
+		statement->pins--;
+		free_unused(statement);
+	}
+	PG_END_TRY();
+	return plan;
 }
 
 /*
@@ -423,7 +455,6 @@ trident_search_run(const TridentSearchTarget *target,
 	char	   *sql = statement_text(target, filter, with_shard);
 	ParamListInfo params = statement_params(target, filter);
 	ErrorContextCallback callback;
-	CachedPlanSource *source;
 	CachedPlan *plan;
 
 	callback.callback = statement_error_context;
@@ -431,8 +462,7 @@ trident_search_run(const TridentSearchTarget *target,
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 
-	source = statement_source(sql, params, plan_options(target, filter));
-	plan = GetCachedPlan(source, params, CurrentResourceOwner, NULL);
+	plan = statement_plan(sql, params, plan_options(target, filter));
 	run_statement(target, linitial_node(PlannedStmt, plan->stmt_list), sql,
 				  params, with_shard, top);
 	ReleaseCachedPlan(plan, CurrentResourceOwner);

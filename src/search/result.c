@@ -5,7 +5,9 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "foreign/foreign.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -27,6 +29,20 @@ enum
 	RESULT_PAYLOAD,
 	RESULT_COLUMNS
 };
+
+/*
+ * The node that a table's rows are on: for a partition that is a foreign table,
+ * its server.
+ */
+static Datum
+node_of(Oid shard)
+{
+	const char *name = "local";
+
+	if (get_rel_relkind(shard) == RELKIND_FOREIGN_TABLE)
+		name = GetForeignServer(GetForeignTable(shard)->serverid)->servername;
+	return DirectFunctionCall1(namein, CStringGetDatum(name));
+}
 
 /* How rows of one target become results. */
 typedef struct Writer
@@ -113,9 +129,13 @@ write_row(Writer *writer, const TridentSearchRow *row,
 
 	values[RESULT_ID] = key_text(writer, columns, column_nulls, &nulls[RESULT_ID]);
 	values[RESULT_DISTANCE] = Float8GetDatum(row->distance);
-	values[RESULT_NODE] = DirectFunctionCall1(namein, CStringGetDatum("local"));
-	values[RESULT_SHARD] = ObjectIdGetDatum(row->shard);
-	nulls[RESULT_SHARD] = !OidIsValid(row->shard);
+	if (OidIsValid(row->shard))
+	{
+		values[RESULT_NODE] = node_of(row->shard);
+		values[RESULT_SHARD] = ObjectIdGetDatum(row->shard);
+	}
+	else
+		nulls[RESULT_NODE] = nulls[RESULT_SHARD] = true;
 	if (writer->payload_desc)
 	{
 		HeapTuple	payload = heap_form_tuple(writer->payload_desc,
