@@ -25,7 +25,7 @@ SELECT query, pg_temp.outcome('SELECT ' || query) AS outcome FROM unnest(ARRAY[
 	'ARRAY[1,-2,3]::vector', 'ARRAY[16777217,-2147483648]::vector', 'ARRAY[1.5,0.1]::vector',
 	'ARRAY[1.5,0.1]::real[]::vector', 'ARRAY[1.5,0.1]::float8[]::vector',
 	'ARRAY[1.5,0.1]::numeric[]::vector', 'ARRAY[1,2]::vector(2)', 'ARRAY[1,2]::real[]::vector(3)',
-	'''{}''::int[]::vector', '''{}''::numeric[]::vector', '''{{1,2},{3,4}}''::int[]::vector', '''{{}}''::real[]::vector',
+	'''{}''::int[]::vector', '''{}''::numeric[]::vector', '''{{1,2},{3,4}}''::int[]::vector',
 	'''[5:6]={1,2}''::int[]::vector', '''{1,NULL}''::int[]::vector', '''{1,NULL}''::real[]::vector',
 	'''{NULL}''::float8[]::vector', '''{NULL}''::numeric[]::vector',
 	'(ARRAY[1,NULL,3])[1:1]::vector', '''{NaN}''::real[]::vector', '''{NaN}''::float8[]::vector', '''{NaN}''::numeric[]::vector',
