@@ -85,6 +85,7 @@ typedef struct Meter
 
 extern void meter_start(Meter *m, const PGconn *conn);
 extern double meter_stop(Meter *m, char *foreign, size_t size);
+extern double backend_cpu(const PGconn *conn);
 
 /* the commands */
 

@@ -7,7 +7,7 @@
  * less this client, less the server: the postmaster with the children it has
  * reaped, and its living children.  Other sessions of the same server count
  * as ours.  Known only when the server runs on this machine and /proc can be
- * read; else the figure is "-".
+ * read; else the figure is "-".  Also here: what a backend itself used.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -126,6 +126,31 @@ find_postmaster(const PGconn *conn)
 	if (!read_proc(PQbackendPID(conn), &ps) || !ps.is_postgres)
 		return 0;
 	return ps.ppid;
+}
+
+/*
+ * CPU seconds that the backend of a connection has used, or -1 where it is
+ * not a process of this machine.  The kernel counts them by the nanosecond,
+ * and waiting for a core is not in them: on a busy machine this tells more
+ * than the clock does.
+ */
+double
+backend_cpu(const PGconn *conn)
+{
+	char		path[64];
+	unsigned long long ran_ns;
+	FILE	   *f;
+	int			got;
+
+	if (find_postmaster(conn) == 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", PQbackendPID(conn));
+	f = fopen(path, "r");
+	if (f == NULL)
+		return -1;
+	got = fscanf(f, "%llu", &ran_ns);
+	fclose(f);
+	return got == 1 ? ran_ns * 1e-9 : -1;
 }
 
 /* Starts the clock and notes what everybody has used so far. */

@@ -246,8 +246,26 @@ compare_double(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* CPU seconds of all our backends so far, or -1 if that cannot be known. */
+static double
+backends_cpu(const Worker *workers, int n)
+{
+	double		sum = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		double		cpu = backend_cpu(workers[i].conn);
+
+		if (cpu < 0)
+			return -1;
+		sum += cpu;
+	}
+	return sum;
+}
+
+/* cpu: seconds that the backends used meanwhile, below 0 when unknown. */
 static void
-print_speed(Job *job, double seconds, const char *foreign)
+print_speed(Job *job, double seconds, double cpu, const char *foreign)
 {
 	double	   *lat = job->latency;
 	double		sum = 0;
@@ -267,6 +285,8 @@ print_speed(Job *job, double seconds, const char *foreign)
 		   job->opt->conns, (long long) n, n / seconds, sum / n * 1e3,
 		   lat[n / 2] * 1e3, lat[(int64_t) (n * .95)] * 1e3,
 		   lat[(int64_t) (n * .99)] * 1e3, foreign);
+	if (cpu >= 0)
+		printf("\tcpu_ms=%.3f", cpu / n * 1e3);
 }
 
 /* Runs the queries once over -n connections and prints one line. */
@@ -278,9 +298,11 @@ cmd_query(const Options *opt)
 	Meter		meter;
 	char		foreign[32];
 	double		seconds;
+	double		cpu;
 
 	job_init(&job, opt);
 	workers = start_workers(&job);
+	cpu = backends_cpu(workers, opt->conns);
 	meter_start(&meter, workers[0].conn);
 	job.not_before = now_s() + opt->least_s;
 	if (opt->limit_s > 0)
@@ -292,8 +314,10 @@ cmd_query(const Options *opt)
 	for (int i = 0; i < opt->conns; i++)
 		pthread_join(workers[i].thread, NULL);
 	seconds = meter_stop(&meter, foreign, sizeof(foreign));
+	if (cpu >= 0)
+		cpu = backends_cpu(workers, opt->conns) - cpu;
 
-	print_speed(&job, seconds, foreign);
+	print_speed(&job, seconds, cpu, foreign);
 	print_recall(&job);
 	putchar('\n');
 	for (int i = 0; i < opt->conns; i++)

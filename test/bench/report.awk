@@ -231,13 +231,14 @@ function sweep_lines(side,	n, a, i, m, s, j) {
 		m = split(points[side, a[i]], s, " ")
 		for (j = 1; j <= m; j++)
 			printf("  %-10s %-8s %6s  recall %.4f  QPS (1) %8s  QPS (2) %8s" \
-				   "  p50 %8.3f ms  p99 %8.3f ms\n",
+				   "  p50 %8.3f ms  p99 %8.3f ms  CPU %8s ms\n",
 				   side == "ours" ? ours : "pgvector", a[i], s[j],
 				   point(side, a[i], s[j], 1, "recall"),
 				   number(point(side, a[i], s[j], 1, "qps")),
 				   number(point(side, a[i], s[j], 2, "qps")),
 				   point(side, a[i], s[j], 1, "p50_ms"),
-				   point(side, a[i], s[j], 1, "p99_ms"))
+				   point(side, a[i], s[j], 1, "p99_ms"),
+				   number(point(side, a[i], s[j], 1, "cpu_ms")))
 	}
 }
 
@@ -272,6 +273,13 @@ END {
 	p = median("seq", "peer", "scan", "-", "qps")
 	if (o != "")
 		line("exact trident_search, QPS", o, p, 1, 1, 3,
+			 both("seq", "search", "-"))
+	simple_line("exact sequential scan, ms of CPU", "seq", "scan", "cpu_ms", 1,
+				0, 1, "")
+	p = median("seq", "peer", "scan", "-", "cpu_ms")
+	o = median("seq", "ours", "search", "-", "cpu_ms")
+	if (o != "")
+		line("exact trident_search, ms of CPU", o, p, 0, 1, 3,
 			 both("seq", "search", "-"))
 	o = median("seq", "ours", "scan", "-", "recall")
 	p = median("seq", "peer", "scan", "-", "recall")
