@@ -33,6 +33,26 @@ SET max_parallel_workers_per_gather = 2;
 EXPLAIN (COSTS OFF) SELECT id FROM item ORDER BY embedding <-> '[7,2]' LIMIT 2;
 SET client_min_messages = debug1;
 SELECT id FROM trident_search('item', '[7,2]', 2, columns => '{title}');
+-- But not where the executor's workers outrun it: with more of them, and over
+-- vectors that are stored out of line.
+SET max_parallel_workers_per_gather = 3;
+ALTER TABLE item SET (parallel_workers = 3);
+SELECT id FROM trident_search('item', '[7,2]', 1, columns => '{title}');
+SET max_parallel_workers_per_gather = 2;
+RESET client_min_messages;
+CREATE TABLE wide AS SELECT i AS id, array_fill(i, '{3000}')::vector(3000) AS embedding FROM generate_series(1, 50) i;
+ANALYZE wide;
+SET client_min_messages = debug1;
+SELECT id FROM trident_search('wide', array_fill(7, '{3000}')::vector, 1, key => '{id}');
+SET max_parallel_workers_per_gather = 0;
+SELECT id FROM trident_search('wide', array_fill(7, '{3000}')::vector, 1, key => '{id}');
+-- A setting of the planner counts from the next call on.
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+SELECT id FROM trident_search('item', '[7,2]', 1, filter => 'id > 0');
+RESET enable_seqscan;
+SELECT id FROM trident_search('item', '[7,2]', 1, filter => 'id > 0');
+RESET enable_bitmapscan;
 RESET client_min_messages;
 RESET min_parallel_table_scan_size;
 RESET parallel_setup_cost;

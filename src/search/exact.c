@@ -169,7 +169,8 @@ scan_table(Pass *pass, Relation rel)
 	TridentVectorDistance distance_of = trident_vector_distance(target->kind,
 																target->metric);
 	const void *query = ((TridentVector *) DatumGetPointer(target->query))->x;
-	TridentSearchPages *pages = trident_search_pages_begin(rel);
+	TridentSearchPages *pages = trident_search_pages_serve(rel) ?
+		trident_search_pages_begin(rel) : NULL;
 	TableScanDesc scan = pages ? NULL :
 		table_beginscan(rel, GetActiveSnapshot(), 0, NULL);
 	ShortVector copy;

@@ -54,23 +54,22 @@ struct TridentSearchPages
 	HeapTupleData rows[MaxHeapTuplesPerPage];
 };
 
+bool
+trident_search_pages_serve(Relation rel)
+{
+	return rel->rd_tableam == GetHeapamTableAmRoutine() &&
+		RelationGetNumberOfBlocks(rel) <= (BlockNumber) NBuffers / 4;
+}
+
 TridentSearchPages *
 trident_search_pages_begin(Relation rel)
 {
-	TridentSearchPages *pages;
-	BlockNumber nblocks;
+	TridentSearchPages *pages = palloc(sizeof(TridentSearchPages));
 
-	if (rel->rd_tableam != GetHeapamTableAmRoutine())
-		return NULL;
-	nblocks = RelationGetNumberOfBlocks(rel);
-	if (nblocks > (BlockNumber) NBuffers / 4)
-		return NULL;
-
-	pages = palloc(sizeof(TridentSearchPages));
 	pages->rel = rel;
 	pages->snapshot = GetActiveSnapshot();
 	pages->next = 0;
-	pages->nblocks = nblocks;
+	pages->nblocks = RelationGetNumberOfBlocks(rel);
 	pages->buffer = InvalidBuffer;
 	pages->guess = InvalidBuffer;
 	pages->row = 0;

@@ -14,7 +14,8 @@
  * index, the role's row security or the search_path changes.  What it is asked
  * for is the text, so a list of the last statements by role and text is kept
  * here, the latest first.  The role counts because the schemas in the text are
- * checked when it is analysed only.
+ * checked when it is analysed only; the planner's settings count because a
+ * search is no prepared statement to its caller, who sets one and looks.
  *
  * Planning may run code of users, in a policy of row security say, and that
  * code may search.  So a statement is pinned while its plan is made: dropped
@@ -23,6 +24,8 @@
  */
 #include "postgres.h"
 
+#include "access/heaptoast.h"
+#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_operator.h"
@@ -31,7 +34,11 @@
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/paths.h"
 #include "parser/parser.h"
+#include "parser/parsetree.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -53,7 +60,7 @@ typedef struct Statement
 {
 	dlist_node	node;			/* in statements */
 	Oid			role;
-	uint32		hash;			/* of the text */
+	uint32		hash;			/* of the text and the planner's settings */
 	int			pins;			/* uses of source; it is kept while there are */
 	bool		is_listed;		/* in statements */
 	char	   *sql;
@@ -277,11 +284,29 @@ keep_statement(const char *sql, uint32 hash, CachedPlanSource *source)
 	return statement;
 }
 
+/* A hash of the settings that choose between the plans of a search. */
+static uint32
+planner_settings(void)
+{
+	const double settings[] = {
+		seq_page_cost, random_page_cost, cpu_tuple_cost, cpu_index_tuple_cost,
+		cpu_operator_cost, parallel_tuple_cost, parallel_setup_cost,
+		effective_cache_size, max_parallel_workers_per_gather,
+		min_parallel_table_scan_size, enable_seqscan, enable_indexscan,
+		enable_indexonlyscan, enable_bitmapscan, enable_sort,
+		enable_incremental_sort, enable_gathermerge, enable_parallel_append,
+		enable_partition_pruning
+	};
+
+	return hash_bytes((const unsigned char *) settings, sizeof(settings));
+}
+
 /* The plan of that text, to be released when it has been run. */
 static CachedPlan *
 statement_plan(const char *sql, ParamListInfo params, int options)
 {
-	uint32		hash = hash_bytes((const unsigned char *) sql, strlen(sql));
+	uint32		hash = hash_combine(hash_bytes((const unsigned char *) sql, strlen(sql)),
+									planner_settings());
 	Statement  *statement = find_statement(sql, hash, params);
 	CachedPlan *plan;
 
@@ -302,12 +327,19 @@ statement_plan(const char *sql, ParamListInfo params, int options)
 	return plan;
 }
 
+/* What of a plan one pass over whole tables could do. */
+typedef struct Scans
+{
+	List	   *nodes;			/* of SeqScan */
+	int			workers;		/* that the plan would start */
+} Scans;
+
 /*
- * Collects the SeqScan nodes below plan.  False if it has nodes that do more
- * than read whole tables, put rows together, sort them and stop.
+ * Collects the scans below plan.  False if it has nodes that do more than read
+ * whole tables, put rows together, sort them and stop.
  */
 static bool
-collect_scans(Plan *plan, List **scans)
+collect_scans(Plan *plan, Scans *scans)
 {
 	List	   *children = NIL;
 	ListCell   *lc;
@@ -318,8 +350,14 @@ collect_scans(Plan *plan, List **scans)
 	switch (nodeTag(plan))
 	{
 		case T_SeqScan:
-			*scans = lappend(*scans, plan);
+			scans->nodes = lappend(scans->nodes, plan);
 			return true;
+		case T_Gather:
+			scans->workers = Max(scans->workers, ((Gather *) plan)->num_workers);
+			return collect_scans(plan->lefttree, scans);
+		case T_GatherMerge:
+			scans->workers = Max(scans->workers, ((GatherMerge *) plan)->num_workers);
+			return collect_scans(plan->lefttree, scans);
 		case T_Append:
 			if (TridentAppendPrunes((Append *) plan))
 				return false;
@@ -336,8 +374,6 @@ collect_scans(Plan *plan, List **scans)
 			/* FALLTHROUGH */
 		case T_Limit:
 		case T_Sort:
-		case T_Gather:
-		case T_GatherMerge:
 			if (plan->qual != NIL)
 				return false;
 			return collect_scans(plan->lefttree, scans);
@@ -354,18 +390,52 @@ collect_scans(Plan *plan, List **scans)
 }
 
 /*
+ * Is the pass, which runs in this backend alone, at least as fast as the plan
+ * with its workers?  For vectors in rows in memory it takes a third of the
+ * executor's time, and so makes up for two workers.  What takes most of the
+ * time otherwise, reading files and fetching values from out of line, it does
+ * as the executor does.
+ */
+static bool
+outruns_workers(const TridentSearchTarget *target, const PlannedStmt *statement,
+				const Scans *scans)
+{
+	Size		element = target->kind == TRIDENT_VECTOR_FLOAT4 ?
+		sizeof(float) : sizeof(TridentHalf);
+	ListCell   *lc;
+
+	if (scans->workers == 0)
+		return true;
+	if (scans->workers > 2 || target->dim * element > TOAST_TUPLE_THRESHOLD)
+		return false;
+	foreach(lc, scans->nodes)
+	{
+		Index		scanrelid = ((Scan *) lfirst(lc))->scanrelid;
+		Oid			oid = rt_fetch(scanrelid, statement->rtable)->relid;
+		Relation	rel = table_open(oid, AccessShareLock);
+		bool		in_memory = trident_search_pages_serve(rel);
+
+		table_close(rel, NoLock);
+		if (!in_memory)
+			return false;
+	}
+	return true;
+}
+
+/*
  * May the one pass take the place of the plan?  Not under row security, whose
  * conditions are the executor's to apply in their order, and not where one
  * snapshot serves many statements, where reads are recorded for conflicts.
  */
 static bool
 is_exact(const TridentSearchTarget *target, const PlannedStmt *statement,
-		 List **scans)
+		 Scans *scans)
 {
 	return !IsolationUsesXactSnapshot() &&
 		statement->subplans == NIL &&
 		check_enable_rls(RelationGetRelid(target->rel), InvalidOid, true) != RLS_ENABLED &&
-		collect_scans(statement->planTree, scans);
+		collect_scans(statement->planTree, scans) &&
+		outruns_workers(target, statement, scans);
 }
 
 static bool
@@ -429,15 +499,15 @@ run_statement(const TridentSearchTarget *target, PlannedStmt *statement,
 			  const char *sql, ParamListInfo params, bool with_shard,
 			  TridentSearchTop *top)
 {
-	List	   *scans = NIL;
+	Scans		scans = {NIL, 0};
 
 	if (is_exact(target, statement, &scans))
 	{
 		ereport(DEBUG1,
 				(errmsg_internal("trident_search: one pass over %d tables",
-								 list_length(scans))));
+								 list_length(scans.nodes))));
 		TridentCheckPermissions(statement);
-		trident_search_exact(target, statement, scans, params, top);
+		trident_search_exact(target, statement, scans.nodes, params, top);
 	}
 	else
 	{

@@ -195,10 +195,12 @@ extern void trident_search_exact(const TridentSearchTarget *target,
 /* pages.c */
 
 /*
- * Begins to read all rows of a table that the active snapshot sees.  NULL if
- * the table is not one whose pages are best read directly: the caller then
- * scans it through its access method.
+ * Are the pages of a table best read directly?  Otherwise the caller scans it
+ * through its access method.
  */
+extern bool trident_search_pages_serve(Relation rel);
+
+/* Begins to read all rows of such a table that the active snapshot sees. */
 extern TridentSearchPages *trident_search_pages_begin(Relation rel);
 
 /* Stores the next row in a slot of the table; false, and empties it, at the end. */
