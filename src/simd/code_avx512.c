@@ -78,6 +78,7 @@ sign_tables_avx512(int dp, const float *q, uint8 *lut,
 	__m512		zero = _mm512_setzero_ps();
 	__m512		widest = zero;
 	__m512		partial[2] = {zero, zero};
+	__m512		sum;
 	__m512		inverse;
 
 	for (int i = 0; i < dp; i += 32)
@@ -98,10 +99,10 @@ sign_tables_avx512(int dp, const float *q, uint8 *lut,
 	if (*step < LEAST_STEP)
 		*step = 1;
 
-	partial[0] = _mm512_add_ps(partial[0], partial[1]);
-	partial[0] = _mm512_add_ps(partial[0], _mm512_shuffle_f32x4(partial[0], partial[0], 0x4e));
-	partial[0] = _mm512_add_ps(partial[0], _mm512_shuffle_f32x4(partial[0], partial[0], 0xb1));
-	*base = _mm512_cvtss_f32(partial[0]);
+	sum = _mm512_add_ps(partial[0], partial[1]);
+	sum = _mm512_add_ps(sum, _mm512_shuffle_f32x4(sum, sum, 0x4e));
+	sum = _mm512_add_ps(sum, _mm512_shuffle_f32x4(sum, sum, 0xb1));
+	*base = _mm512_cvtss_f32(sum);
 
 	inverse = _mm512_set1_ps(1 / *step);
 	for (int i = 0; i < dp; i += 4)
@@ -372,10 +373,12 @@ dot_u4_s8_avx512(int dp, const uint8 *code, const int8 *q)
 		__m512i		both = _mm512_maskz_loadu_epi8(bytes, code + i);
 		__m512i		low = _mm512_and_si512(both, nibble);
 		__m512i		high = _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble);
+		__m512i		q_low = _mm512_maskz_loadu_epi8(bytes, q + i);
+		__m512i		q_high = _mm512_maskz_loadu_epi8(bytes, q + i + dp / 2);
 
 		/* Four products of less than 2^11 do not overflow 16 bits. */
-		low = _mm512_maddubs_epi16(low, _mm512_maskz_loadu_epi8(bytes, q + i));
-		high = _mm512_maddubs_epi16(high, _mm512_maskz_loadu_epi8(bytes, q + i + dp / 2));
+		low = _mm512_maddubs_epi16(low, q_low);
+		high = _mm512_maddubs_epi16(high, q_high);
 		low = _mm512_add_epi16(low, high);
 		sum = _mm512_add_epi32(sum, _mm512_madd_epi16(low, _mm512_set1_epi16(1)));
 	}
@@ -390,10 +393,11 @@ dot_u8_s8_avx512(int dp, const uint8 *code, const int8 *q)
 
 	for (int i = 0; i < dp; i += 32)
 	{
-		__m512i		a = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *) (code + i)));
-		__m512i		b = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *) (q + i)));
+		__m256i		a = _mm256_loadu_si256((const __m256i *) (code + i));
+		__m256i		b = _mm256_loadu_si256((const __m256i *) (q + i));
 
-		sum = _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
+		sum = _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_cvtepu8_epi16(a),
+													  _mm512_cvtepi8_epi16(b)));
 	}
 
 	return _mm512_reduce_add_epi32(sum);
@@ -403,21 +407,23 @@ TARGET_BYTES static int32
 dot_u4_s8_avx512bytes(int dp, const uint8 *code, const int8 *q)
 {
 	__m512i		nibble = _mm512_set1_epi8(0x0f);
-	__m512i		low = _mm512_setzero_si512();
-	__m512i		high = _mm512_setzero_si512();
+	__m512i		sum_low = _mm512_setzero_si512();
+	__m512i		sum_high = _mm512_setzero_si512();
 
 	for (int i = 0; i < dp / 2; i += 64)
 	{
 		__mmask64	bytes = first_bytes_avx512(dp / 2 - i);
 		__m512i		both = _mm512_maskz_loadu_epi8(bytes, code + i);
+		__m512i		low = _mm512_and_si512(both, nibble);
+		__m512i		high = _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble);
+		__m512i		q_low = _mm512_maskz_loadu_epi8(bytes, q + i);
+		__m512i		q_high = _mm512_maskz_loadu_epi8(bytes, q + i + dp / 2);
 
-		low = _mm512_dpbusd_epi32(low, _mm512_and_si512(both, nibble),
-								  _mm512_maskz_loadu_epi8(bytes, q + i));
-		high = _mm512_dpbusd_epi32(high, _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble),
-								   _mm512_maskz_loadu_epi8(bytes, q + i + dp / 2));
+		sum_low = _mm512_dpbusd_epi32(sum_low, low, q_low);
+		sum_high = _mm512_dpbusd_epi32(sum_high, high, q_high);
 	}
 
-	return _mm512_reduce_add_epi32(_mm512_add_epi32(low, high));
+	return _mm512_reduce_add_epi32(_mm512_add_epi32(sum_low, sum_high));
 }
 
 TARGET_BYTES static int32

@@ -25,10 +25,8 @@ flip_avx512(__m512 x, uint32 word, int first_bit)
 	__m512i		distance = _mm512_sub_epi32(_mm512_set1_epi32(31 - first_bit), lane);
 	__m512i		bit = _mm512_sllv_epi32(_mm512_set1_epi32((int) word), distance);
 
-	/* 0x78: x ^ (bit & sign) */
-	return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(_mm512_castps_si512(x), bit,
-														 _mm512_set1_epi32((int) 0x80000000),
-														 0x78));
+	bit = _mm512_and_si512(bit, _mm512_set1_epi32((int) 0x80000000));
+	return _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(x), bit));
 }
 
 /*

@@ -72,7 +72,9 @@ typedef struct TridentSimdOps
  * agree bit for bit between levels: integer sums are exact, and the few float
  * operations are written as separate multiplications and additions, in one
  * order (never a fused multiply-add), so that a query finds the same rows
- * whatever the processor.  matrix_dot alone is exempt: it trains.
+ * whatever the processor.  A NaN may differ in its bits, never in being one;
+ * what overflows gives the same nonsense everywhere.  matrix_dot alone is
+ * exempt: it trains.
  */
 
 /* Vectors in a block of sign codes: as many as a byte shuffle looks up. */
@@ -136,7 +138,7 @@ typedef struct TridentSimdCodeOps
 
 	/*
 	 * Quantise q[dp] to bytes: *step is one 127th of the largest magnitude (1
-	 * where all are 0), out[i] = q[i] / *step rounded to nearest even.
+	 * where all are 0), out[i] = q[i] / *step rounded to nearest even, 0 for NaN.
 	 */
 	void		(*quantise_s8) (int dp, const float *q, int8 *out, float *step);
 
