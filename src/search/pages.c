@@ -36,6 +36,14 @@
 #include "base/compat.h"
 #include "search/search.h"
 
+/*
+ * Of how many pages one is looked up although the guess may be right.  Only a
+ * look-up tells the buffer pool that a page is in use: without any, the pool
+ * would give up the pages of a table that is searched all the time.  Which
+ * pages they are changes from scan to scan, so all of them have their turn.
+ */
+#define RENEW_INTERVAL 32
+
 /* How far apart prefetches are: a cache line of x86 and of most ARM. */
 #define LINE_BYTES 64
 
@@ -47,6 +55,7 @@ struct TridentSearchPages
 	BlockNumber nblocks;		/* as the scan began; later rows are unseen */
 	Buffer		buffer;			/* of the page at hand, pinned; or invalid */
 	Buffer		guess;			/* where the next page may be; or invalid */
+	uint32		number;			/* of this scan, in the session */
 
 	/* The rows of the page at hand that the snapshot sees. */
 	int			row;			/* the next one */
@@ -64,6 +73,7 @@ trident_search_pages_serve(Relation rel)
 TridentSearchPages *
 trident_search_pages_begin(Relation rel)
 {
+	static uint32 scans = 0;
 	TridentSearchPages *pages = palloc(sizeof(TridentSearchPages));
 
 	pages->rel = rel;
@@ -72,6 +82,7 @@ trident_search_pages_begin(Relation rel)
 	pages->nblocks = RelationGetNumberOfBlocks(rel);
 	pages->buffer = InvalidBuffer;
 	pages->guess = InvalidBuffer;
+	pages->number = scans++;
 	pages->row = 0;
 	pages->nrows = 0;
 	pgstat_count_heap_scan(rel);
@@ -87,6 +98,7 @@ read_page(TridentSearchPages *pages)
 	Buffer		buffer = pages->guess;
 
 	if (BufferIsValid(buffer) &&
+		(block + pages->number) % RENEW_INTERVAL != 0 &&
 		ReadRecentBuffer(TridentRelationLocator(rel), MAIN_FORKNUM, block, buffer))
 	{
 		pgstat_count_buffer_read(rel);
