@@ -8,7 +8,9 @@
 #include "miscadmin.h"
 
 #include "base/compat.h"
+#include "base/fault.h"
 #include "base/guc.h"
+#include "index/index.h"
 #include "simd/simd.h"
 
 PG_MODULE_MAGIC;
@@ -19,5 +21,7 @@ void
 _PG_init(void)
 {
 	/* The setting's first assignment chooses the kernels. */
+	trident_base_fault_init();
 	trident_base_guc_init(trident_simd_choose);
+	trident_index_init();
 }

@@ -69,4 +69,11 @@
 	TestForOldSnapshot(snapshot, rel, page)
 #endif
 
+/* PG 18 tells ANALYZE from VACUUM. */
+#if PG_VERSION_NUM >= 180000
+#define TridentVacuumDelayPoint() vacuum_delay_point(false)
+#else
+#define TridentVacuumDelayPoint() vacuum_delay_point()
+#endif
+
 #endif							/* TRIDENT_BASE_COMPAT_H */

@@ -16,6 +16,9 @@
 #include "base/compat.h"
 #include "base/guc.h"
 
+int			trident_base_index_order = TRIDENT_BASE_INDEX_ORDER_AUTO;
+int			trident_base_index_probes = 0;
+double		trident_base_index_target_recall = 0.95;
 int			trident_base_simd = -1;
 char	   *trident_base_search_filter_extensions = NULL;
 int			trident_base_search_max_k = 10000;
@@ -29,6 +32,12 @@ static const struct config_enum_entry simd_options[] = {
 	{"neon", 1, false},
 	{"avx2", 2, false},
 	{"avx512", 3, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry index_order_options[] = {
+	{"auto", TRIDENT_BASE_INDEX_ORDER_AUTO, false},
+	{"strict", TRIDENT_BASE_INDEX_ORDER_STRICT, false},
 	{NULL, 0, false}
 };
 
@@ -62,6 +71,30 @@ void
 trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 {
 	simd_assign_callback = simd_assign;
+
+	DefineCustomEnumVariable("trident.index_order",
+							 "Selects what an index scan does with rows found after farther ones were returned.",
+							 "auto returns them after all others, so that a query gets every row "
+							 "there is; strict leaves them out, so that rows always come in order.",
+							 &trident_base_index_order,
+							 TRIDENT_BASE_INDEX_ORDER_AUTO, index_order_options,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("trident.index_probes",
+							"Sets the number of lists that an index scan probes first.",
+							"The default, 0, probes as many as trident.index_target_recall needs. "
+							"A number beyond the lists of an index means all of them.",
+							&trident_base_index_probes,
+							0, 0, 32768,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomRealVariable("trident.index_target_recall",
+							 "Sets the share of the true nearest rows that an index scan aims to find.",
+							 "The work that it takes is read from a curve measured when the index "
+							 "was built. 1 reads all lists.",
+							 &trident_base_index_target_recall,
+							 0.95, 0.0, 1.0,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("trident.search_filter_extensions",
 							   "Lists the extensions whose functions a search filter may call.",

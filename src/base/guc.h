@@ -9,6 +9,21 @@
 #ifndef TRIDENT_BASE_GUC_H
 #define TRIDENT_BASE_GUC_H
 
+/* trident.index_order: what becomes of rows that a scan finds late. */
+typedef enum TridentBaseIndexOrder
+{
+	TRIDENT_BASE_INDEX_ORDER_AUTO,	/* returned last */
+	TRIDENT_BASE_INDEX_ORDER_STRICT /* left out */
+} TridentBaseIndexOrder;
+
+extern int	trident_base_index_order;
+
+/* trident.index_probes: lists to probe; 0: what index_target_recall needs. */
+extern int	trident_base_index_probes;
+
+/* trident.index_target_recall: the recall that a scan aims at; 1: exact. */
+extern double trident_base_index_target_recall;
+
 /* trident.simd: which kernels to use; the values of TridentSimdLevel + auto. */
 extern int	trident_base_simd;
 

@@ -65,7 +65,7 @@ SELECT is_empty(
 	$$SELECT oid::regprocedure FROM member
 	WHERE pronamespace = 'trident'::regnamespace
 		AND NOT (proisstrict AND provolatile = 'i' AND proparallel = 's')
-		AND proname NOT IN ('vecs_rows', 'ivecs_rows')$$,
+		AND proname NOT IN ('vecs_rows', 'ivecs_rows', 'index_handler')$$,
 	'support functions are immutable, strict and parallel safe');
 
 SELECT is_empty(

@@ -2,7 +2,7 @@
 BEGIN;
 CREATE EXTENSION trident;
 SET LOCAL search_path = public, tap, trident;
-SELECT plan(13);
+SELECT plan(24);
 
 SELECT set_eq(
 	$$SELECT t.typname::text, t.typlen::int, t.typstorage::text,
@@ -90,11 +90,22 @@ SELECT set_eq(
 	WHERE c.opcnamespace = 'public'::regnamespace$$,
 	$$VALUES
 		('trident_vector_ops', 'btree', 'vector', true, 'trident_vector_ops'),
-		('trident_halfvec_ops', 'btree', 'halfvec', true, 'trident_halfvec_ops')$$,
+		('trident_halfvec_ops', 'btree', 'halfvec', true, 'trident_halfvec_ops'),
+		('vector_l2_ops', 'trident', 'vector', true, 'vector_l2_ops'),
+		('vector_ip_ops', 'trident', 'vector', false, 'vector_ip_ops'),
+		('vector_cosine_ops', 'trident', 'vector', false, 'vector_cosine_ops'),
+		('halfvec_l2_ops', 'trident', 'halfvec', true, 'halfvec_l2_ops'),
+		('halfvec_ip_ops', 'trident', 'halfvec', false, 'halfvec_ip_ops'),
+		('halfvec_cosine_ops', 'trident', 'halfvec', false, 'halfvec_cosine_ops'),
+		('int2_ops', 'trident', 'smallint', true, 'integer_ops'),
+		('int4_ops', 'trident', 'integer', true, 'integer_ops'),
+		('int8_ops', 'trident', 'bigint', true, 'integer_ops'),
+		('uuid_ops', 'trident', 'uuid', true, 'uuid_ops'),
+		('text_ops', 'trident', 'text', true, 'text_ops')$$,
 	'operator classes');
 
 SELECT ok(amvalidate(oid), opcname || ' is complete')
-FROM pg_opclass WHERE opcname LIKE 'trident\_%' ORDER BY opcname;
+FROM pg_opclass WHERE opcnamespace = 'public'::regnamespace ORDER BY opcname;
 
 /* Without trident in the search_path the operators are found all the same. */
 SET LOCAL search_path = public, tap;

@@ -1,0 +1,270 @@
+/*
+ * build.c
+ *	  CREATE INDEX.
+ *
+ * In order: a sample and from it the centroids; the meta page and the model,
+ * so that workers find them; all rows encoded and sorted by list; lists and
+ * directory written; the recall curve measured on what was written; the meta
+ * page again, now complete; the whole file logged.  Nothing is logged before:
+ * a crash leaves a file that the aborted transaction drops.
+ */
+#include "postgres.h"
+
+#include "access/xloginsert.h"
+#include "catalog/index.h"
+#include "commands/progress.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/bufmgr.h"
+#include "utils/backend_progress.h"
+#include "utils/backend_status.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "base/compat.h"
+#include "index/am.h"
+#include "index/build.h"
+#include "index/curve.h"
+#include "vector/vector.h"
+
+/* Of the rotation; any will do, and one for all makes builds repeatable. */
+#define ROTATION_SEED UINT64CONST(0x7472696465)
+
+/* A model larger than this would not be good to keep in every backend. */
+#define MAX_MODEL_VALUES (32 * 1024 * 1024)
+
+/* Tell pg_stat_progress_create_index, if this is a CREATE INDEX. */
+static void
+report_phase(int64 phase)
+{
+	if (MyBEEntry && MyBEEntry->st_progress_command == PROGRESS_COMMAND_CREATE_INDEX)
+		pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, phase);
+}
+
+/* Dimensions of the vector column; error where it has none. */
+static int
+column_dimensions(Relation index)
+{
+	int			dim = TupleDescAttr(RelationGetDescr(index), 0)->atttypmod;
+
+	if (dim < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("column does not have dimensions"),
+				 errhint("Declare the column with its dimensions, as in vector(768).")));
+	return dim;
+}
+
+/* Refuse columns in an order or a number that we cannot use. */
+static void
+check_columns(Relation index)
+{
+	int			i;
+
+	for (i = 0; i < IndexRelationGetNumberOfKeyAttributes(index); i++)
+	{
+		bool		is_vector = OidIsValid(index_getprocid(index, i + 1,
+														   TRIDENT_INDEX_KIND_PROC));
+
+		if (is_vector != (i == 0) || i > 1)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("access method \"trident\" takes a vector column, then at most one key column"),
+					 errhint("Use CREATE INDEX ... USING trident (vector_column operator_class [, key_column]).")));
+	}
+}
+
+/* What the meta page fixes for good, from the definition of the index. */
+static void
+init_meta(Relation index, TridentIndexMeta *meta)
+{
+	TridentIndexOptions *options = (TridentIndexOptions *) index->rd_options;
+	TridentIndexMetric metric;
+	bool		is_half;
+
+	check_columns(index);
+	memset(meta, 0, sizeof(*meta));
+	trident_index_column_kind(index, &metric, &is_half);
+	meta->magic = TRIDENT_INDEX_MAGIC;
+	meta->version = TRIDENT_INDEX_VERSION;
+	meta->dim = column_dimensions(index);
+	meta->dp = (meta->dim + 31) / 32 * 32;
+	meta->format = meta->dim <= TRIDENT_INDEX_MAX_EXACT_DIM ? TRIDENT_INDEX_EXACT :
+		meta->dp <= TRIDENT_SIMD_MAX_SIGN_DIM ? TRIDENT_INDEX_SIGNS :
+		TRIDENT_INDEX_WIDE;
+	meta->bits = options && options->bits ? options->bits : 4;
+	/* a row must fit a page */
+	if (meta->dp > 4096)
+		meta->bits = 4;
+	meta->metric = metric;
+	meta->has_key = IndexRelationGetNumberOfKeyAttributes(index) > 1;
+	meta->seed = ROTATION_SEED;
+	meta->generation = 1;
+	meta->nlists = 1;
+	meta->model = InvalidBlockNumber;
+	meta->directory = InvalidBlockNumber;
+}
+
+/* The centroids of a flat index: one list around the origin. */
+static TridentIndexCentroids *
+flat_centroids(int dp)
+{
+	TridentIndexCentroids *c = palloc0(sizeof(TridentIndexCentroids));
+
+	c->dp = dp;
+	c->nlists = c->ncoarse = 1;
+	c->coarse = palloc0(sizeof(float) * dp);
+	c->lists = palloc0(sizeof(float) * dp);
+	c->coarse_norm2 = palloc0(sizeof(float));
+	c->list_norm2 = palloc0(sizeof(float));
+	c->first = palloc0(sizeof(int) * 2);
+	c->first[1] = 1;
+	return c;
+}
+
+TridentIndexCentroids *
+trident_index_train_table(Relation heap, Relation index, IndexInfo *index_info,
+						  const TridentIndexCoder *coder,
+						  TridentIndexMeta *meta,
+						  TridentIndexSampled *sampled)
+{
+	TridentIndexCentroids *centroids;
+	TridentIndexSample sample;
+
+	report_phase(TRIDENT_INDEX_PHASE_SAMPLE);
+	trident_index_sample(heap, index, index_info, coder, sampled);
+	sampled->nlists = Min(sampled->nlists, MAX_MODEL_VALUES / meta->dp);
+	if (sampled->nlists <= 1 || sampled->nrows < 2)
+		return flat_centroids(meta->dp);
+
+	report_phase(TRIDENT_INDEX_PHASE_TRAIN);
+	sample.rows = sampled->x;
+	sample.nrows = sampled->nrows;
+	sample.dp = meta->dp;
+	sample.is_spherical = coder->metric == TRIDENT_INDEX_COSINE;
+	centroids = trident_index_train(&sample, sampled->nlists, meta->seed);
+	meta->nlists = centroids->nlists;
+	meta->ncoarse = centroids->ncoarse;
+	return centroids;
+}
+
+/* Encode all rows; returns the performed sort. */
+static Tuplesortstate *
+encode(Relation heap, Relation index, IndexInfo *index_info,
+	   const TridentIndexCoder *coder, const TridentIndexCentroids *centroids,
+	   TridentIndexParallel **parallel, double *heap_rows)
+{
+	TridentIndexEncoder encoder;
+	Tuplesortstate *sort;
+
+	report_phase(TRIDENT_INDEX_PHASE_ENCODE);
+	*parallel = trident_index_parallel_begin(heap, index, index_info);
+	if (*parallel)
+		return trident_index_parallel_encode(*parallel, coder, centroids,
+											 heap_rows);
+
+	sort = trident_index_sort_begin(maintenance_work_mem, NULL);
+	trident_index_encoder_init(&encoder, index, coder, centroids, sort);
+	*heap_rows = trident_index_encode_table(&encoder, heap, index_info, NULL);
+	report_phase(TRIDENT_INDEX_PHASE_SORT);
+	tuplesort_performsort(sort);
+	return sort;
+}
+
+/* Write the sorted rows as lists. */
+static void
+write_lists(TridentIndexWriter *writer, Tuplesortstate *sort)
+{
+	TupleTableSlot *slot = trident_index_sort_slot();
+	TridentIndexRow *row = palloc(trident_index_row_bytes(writer->layout));
+	int			list;
+
+	report_phase(TRIDENT_INDEX_PHASE_WRITE);
+	while (trident_index_sort_next(sort, slot, &list, row))
+	{
+		trident_index_write_row(writer, list, row);
+		pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE,
+									 (int64) writer->rows);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	pfree(row);
+}
+
+IndexBuildResult *
+trident_index_build(Relation heap, Relation index, IndexInfo *index_info)
+{
+	IndexBuildResult *result = palloc0(sizeof(IndexBuildResult));
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "trident index build",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	TridentIndexMeta meta;
+	TridentIndexCoder coder;
+	TridentIndexCentroids *centroids;
+	TridentIndexSampled sampled;
+	TridentIndexWriter writer;
+	TridentIndexParallel *parallel;
+	TridentIndexMetric metric;
+	Tuplesortstate *sort;
+	bool		is_half;
+
+	if (RelationGetNumberOfBlocks(index) != 0)
+		elog(ERROR, "index \"%s\" already contains data",
+			 RelationGetRelationName(index));
+	init_meta(index, &meta);
+	trident_index_column_kind(index, &metric, &is_half);
+	trident_index_coder_init(&coder, &meta, is_half);
+
+	centroids = trident_index_train_table(heap, index, index_info, &coder,
+										  &meta, &sampled);
+	trident_index_writer_init(&writer, index, &coder.layout, meta.generation,
+							  meta.nlists, MAIN_FORKNUM, false);
+	trident_index_write_meta(&writer, &meta);
+	if (meta.ncoarse > 0)
+		meta.model = trident_index_write_model(&writer, centroids);
+	trident_index_write_meta(&writer, &meta);
+
+	sort = encode(heap, index, index_info, &coder, centroids, &parallel,
+				  &result->heap_tuples);
+	write_lists(&writer, sort);
+	tuplesort_end(sort);
+	if (parallel)
+		trident_index_parallel_end(parallel);
+	result->index_tuples = meta.trained_rows = writer.rows;
+	meta.directory = trident_index_write_directory(&writer);
+	trident_index_write_meta(&writer, &meta);
+
+	report_phase(TRIDENT_INDEX_PHASE_MEASURE);
+	trident_index_curve_measure(index, trident_index_model(index), &meta,
+								&sampled);
+	trident_index_write_meta(&writer, &meta);
+
+	report_phase(TRIDENT_INDEX_PHASE_LOG);
+	if (RelationNeedsWAL(index))
+		log_newpage_range(index, MAIN_FORKNUM, 0,
+						  RelationGetNumberOfBlocks(index), true);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return result;
+}
+
+/* The empty index that an unlogged one becomes after a crash. */
+void
+trident_index_build_empty(Relation index)
+{
+	TridentIndexMeta meta;
+	TridentIndexLayout layout;
+	TridentIndexWriter writer;
+
+	init_meta(index, &meta);
+	trident_index_layout(&layout, meta.dim, meta.dp, meta.format, meta.bits,
+						 meta.has_key);
+	trident_index_writer_init(&writer, index, &layout, meta.generation, 1,
+							  INIT_FORKNUM, false);
+	trident_index_write_meta(&writer, &meta);
+	meta.directory = trident_index_write_directory(&writer);
+	trident_index_write_meta(&writer, &meta);
+	log_newpage_range(index, INIT_FORKNUM, 0,
+					  RelationGetNumberOfBlocksInFork(index, INIT_FORKNUM), true);
+}

@@ -1,0 +1,342 @@
+/*
+ * curve.c
+ *	  The recall curve: measured at build, read by scans.
+ *
+ * For each of some rows of the table that took no part in training, left out
+ * of its own answer, the k nearest rows are found by scoring every list; the
+ * curve is the mean share of them in the first n lists of the row's order.
+ * "Nearest" is by the finer codes' estimates: their errors are small beside
+ * the distances at which lists matter.
+ *
+ * For k above 100 a sample of the pages, one in k / 100, stands for all: the
+ * k nearest of all are the 100 nearest of such a sample, about.
+ *
+ * A user's queries are rarely rows of the table, and need more lists than
+ * those do.  CURVE_MARGIN is the measured ratio (README, "The curve").
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "port/pg_bitutils.h"
+#include "storage/bufmgr.h"
+#include "utils/float.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "base/compat.h"
+#include "index/build.h"
+#include "index/curve.h"
+#include "index/order.h"
+
+const int	trident_index_curve_ks[TRIDENT_INDEX_CURVE_KS] =
+{1, 10, 100, 1000, 10000};
+
+const float trident_index_curve_targets[TRIDENT_INDEX_CURVE_TARGETS] =
+{0.5f, 0.7f, 0.8f, 0.85f, 0.9f, 0.925f, 0.95f, 0.97f, 0.98f, 0.99f, 0.995f,
+0.999f};
+
+/* Queries from elsewhere need so many times the lists of rows of the table. */
+#define CURVE_MARGIN 1.15
+
+/* Neighbours counted per query, at most. */
+#define MAX_NEIGHBORS 100
+
+/* One query's neighbours: a heap of the nearest so far, farthest on top. */
+typedef struct Neighbors
+{
+	int			max;
+	int			n;
+	float		estimate[MAX_NEIGHBORS];
+	int			rank[MAX_NEIGHBORS];	/* of their lists in the query's order */
+} Neighbors;
+
+typedef struct Measure
+{
+	Relation	index;
+	const TridentIndexModel *model;
+	TridentIndexQuery *query;
+	ItemPointerData self;		/* row that the query is */
+	uint32		stride;			/* one page in so many is looked at */
+	Neighbors	neighbors;
+	TridentIndexOrder order;
+} Measure;
+
+/* The estimate that a row must be below to be counted. */
+static float
+neighbor_limit(const Neighbors *heap)
+{
+	return heap->n < heap->max ? get_float4_infinity() : heap->estimate[0];
+}
+
+static void
+add_neighbor(Neighbors *heap, float estimate, int rank)
+{
+	int			i;
+
+	if (heap->n < heap->max)
+	{
+		for (i = heap->n++; i > 0 && heap->estimate[(i - 1) / 2] < estimate; i = (i - 1) / 2)
+		{
+			heap->estimate[i] = heap->estimate[(i - 1) / 2];
+			heap->rank[i] = heap->rank[(i - 1) / 2];
+		}
+	}
+	else
+	{
+		for (i = 0;;)
+		{
+			int			child = 2 * i + 1;
+
+			if (child >= heap->n)
+				break;
+			if (child + 1 < heap->n && heap->estimate[child + 1] > heap->estimate[child])
+				child++;
+			if (estimate >= heap->estimate[child])
+				break;
+			heap->estimate[i] = heap->estimate[child];
+			heap->rank[i] = heap->rank[child];
+			i = child;
+		}
+	}
+	heap->estimate[i] = estimate;
+	heap->rank[i] = rank;
+}
+
+/* The value of one row as its finer code, or its exact values, have it. */
+static float
+row_estimate(const Measure *measure, const char *contents, int slot,
+			 float list_value)
+{
+	const TridentIndexCoder *coder = &measure->model->coder;
+	const TridentIndexLayout *layout = &coder->layout;
+	const uint8 *values = (const uint8 *) contents + layout->values +
+		(Size) slot * layout->code_bytes;
+	const TridentIndexQuery *query = measure->query;
+	int32		dot;
+
+	if (layout->format == TRIDENT_INDEX_EXACT)
+		return trident_index_exact_value(coder, query, (const float *) values);
+	dot = layout->bits == 8 ?
+		trident_simd_code.dot_u8_s8(layout->dp, values, query->x8) :
+		trident_simd_code.dot_u4_s8(layout->dp, values, query->x8);
+	return ((const float *) (contents + layout->add))[slot] + list_value +
+		((const float *) (contents + layout->rescale))[slot] *
+		(query->x8_step * dot + query->fine_offset);
+}
+
+/* Count the rows of a page that are among the nearest. */
+static void
+measure_page(Measure *measure, Page page, int rank)
+{
+	const TridentIndexLayout *layout = &measure->model->coder.layout;
+	const TridentIndexProbe *list = &measure->order.lists[rank];
+	const TridentIndexQuery *query = measure->query;
+	char	   *contents = PageGetContents(page);
+	int			nrows = TridentIndexPageHeader(page)->nrows;
+	int			nblocks = (nrows + TRIDENT_SIMD_LANES - 1) / TRIDENT_SIMD_LANES;
+	float		bounds[BLCKSZ / 8];
+	uint16		masks[BLCKSZ / 8 / TRIDENT_SIMD_LANES];
+	int			slot;
+
+	if (layout->format == TRIDENT_INDEX_SIGNS)
+	{
+		TridentSimdSignScan args = {
+			.lut = query->lut,
+			.scale = query->lut_step,
+			.offset = query->sign_offset + query->sign_slack +
+			TRIDENT_INDEX_SIGN_ERROR * list->distance,
+			.add = list->value,
+			.limit = neighbor_limit(&measure->neighbors),
+		};
+
+		trident_simd_code.sign_scan(layout->dp, nblocks,
+									(uint8 *) contents + layout->sign_codes,
+									(float *) (contents + layout->sign_add),
+									(float *) (contents + layout->sign_rescale),
+									&args, bounds, masks);
+	}
+	else
+		memset(masks, 0xFF, sizeof(uint16) * nblocks);
+
+	for (slot = 0; slot < nrows; slot++)
+	{
+		float		estimate;
+
+		if (!(masks[slot / TRIDENT_SIMD_LANES] >> slot % TRIDENT_SIMD_LANES & 1))
+			continue;
+		estimate = row_estimate(measure, contents, slot, list->value);
+		if (estimate < neighbor_limit(&measure->neighbors) &&
+			!ItemPointerEquals(&measure->self,
+							   &trident_index_page_tids(layout, page)[slot]))
+			add_neighbor(&measure->neighbors, estimate, rank);
+	}
+}
+
+/* Score the lists of a query in its order, into measure->neighbors. */
+static void
+measure_lists(Measure *measure)
+{
+	const TridentIndexModel *model = measure->model;
+	int			rank;
+
+	for (rank = 0; rank < model->meta.nlists; rank++)
+	{
+		TridentIndexListEntry entry;
+		BlockNumber block;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!trident_index_list_entry(measure->index, model,
+									  measure->order.lists[rank].list, &entry))
+			elog(ERROR, "the model has been replaced during a build");
+		block = entry.head;
+		while (BlockNumberIsValid(block))
+		{
+			Buffer		buffer = trident_index_read(measure->index, model, block);
+			Page		page = BufferGetPage(buffer);
+			bool		is_sampled = murmurhash32(block) % measure->stride == 0;
+
+			LockBuffer(buffer, BUFFER_LOCK_SHARE);
+			if (is_sampled)
+				measure_page(measure, page, rank);
+			block = TridentIndexPageOpaque(page)->next;
+			UnlockReleaseBuffer(buffer);
+		}
+	}
+}
+
+/* Order all lists for the query, step by step as a scan does. */
+static void
+order_lists(Measure *measure)
+{
+	int			upto;
+
+	trident_index_order_start(&measure->order, measure->model, measure->query);
+	for (upto = 8; measure->order.nsorted < measure->order.nlists; upto += upto / 2)
+		trident_index_order_extend(&measure->order, measure->model,
+								   measure->query,
+								   Min(upto, measure->order.nlists));
+}
+
+/* From the share of neighbours in each rank to lists needed for each target. */
+static void
+fill_curve_row(float *row, const double *share, int nlists)
+{
+	double		sum = 0;
+	int			target = 0;
+	int			rank;
+
+	for (rank = 0; rank < nlists; rank++)
+	{
+		sum += share[rank];
+		while (target < TRIDENT_INDEX_CURVE_TARGETS &&
+			   sum >= trident_index_curve_targets[target])
+			row[target++] = Min(nlists, (rank + 1) * CURVE_MARGIN);
+	}
+	while (target < TRIDENT_INDEX_CURVE_TARGETS)
+		row[target++] = nlists;
+}
+
+void
+trident_index_curve_measure(Relation index, const TridentIndexModel *model,
+							TridentIndexMeta *meta,
+							const TridentIndexSampled *sampled)
+{
+	Measure		measure = {.index = index, .model = model};
+	double	   *shares;
+	int			k;
+	int			q;
+	int			i;
+
+	if (meta->nlists <= 1 || sampled->nqueries == 0)
+		return;
+	shares = palloc0(sizeof(double) * meta->nlists * TRIDENT_INDEX_CURVE_KS);
+
+	for (q = 0; q < sampled->nqueries; q++)
+	{
+		measure.query = trident_index_query_projected(&measure.model->coder,
+													  sampled->queries + (Size) q * meta->dp);
+		measure.self = sampled->query_tids[q];
+		order_lists(&measure);
+		for (k = 0; k < TRIDENT_INDEX_CURVE_KS; k++)
+		{
+			double	   *share = shares + (Size) k * meta->nlists;
+			int			wanted = Min(trident_index_curve_ks[k], MAX_NEIGHBORS);
+
+			if (trident_index_curve_ks[k] > meta->trained_rows / 2)
+				continue;
+			measure.stride = trident_index_curve_ks[k] / wanted;
+			measure.neighbors.max = wanted;
+			measure.neighbors.n = 0;
+			measure_lists(&measure);
+			for (i = 0; i < measure.neighbors.n; i++)
+				share[measure.neighbors.rank[i]] +=
+					1.0 / measure.neighbors.n / sampled->nqueries;
+		}
+		pfree(measure.order.lists);
+		pfree(measure.query);
+	}
+	for (k = 0; k < TRIDENT_INDEX_CURVE_KS; k++)
+	{
+		if (trident_index_curve_ks[k] <= meta->trained_rows / 2)
+			fill_curve_row(meta->curve[k], shares + (Size) k * meta->nlists,
+						   meta->nlists);
+	}
+	meta->curve_queries = sampled->nqueries;
+	pfree(shares);
+}
+
+/*
+ * Lists for a target from one row of the curve.  Between its points the
+ * logarithm of lists is taken as linear in that of the share missed.
+ */
+static double
+row_lists(const TridentIndexMeta *meta, int row, double target)
+{
+	const float *lists = meta->curve[row];
+	const float *targets = trident_index_curve_targets;
+	int			last = TRIDENT_INDEX_CURVE_TARGETS - 1;
+	int			i;
+	double		part;
+
+	if (lists[0] <= 0)
+		return meta->nlists;	/* not measured */
+	if (target <= targets[0])
+		return lists[0];
+	if (target >= targets[last])
+		return lists[last];
+	for (i = 1; target > targets[i]; i++)
+		;
+	part = (log(1 - targets[i - 1]) - log(1 - target)) /
+		(log(1 - targets[i - 1]) - log(1 - targets[i]));
+	return exp(log(lists[i - 1]) + part * (log(lists[i]) - log(lists[i - 1])));
+}
+
+int
+trident_index_curve_lists(const TridentIndexMeta *meta, double k, double target)
+{
+	const int  *ks = trident_index_curve_ks;
+	double		lists;
+	int			i;
+
+	if (target >= 1 || meta->nlists <= 1 ||
+		k > ks[TRIDENT_INDEX_CURVE_KS - 1])
+		return meta->nlists;
+	if (k <= ks[0])
+		lists = row_lists(meta, 0, target);
+	else
+	{
+		double		below;
+		double		above;
+
+		for (i = 1; k > ks[i]; i++)
+			;
+		below = row_lists(meta, i - 1, target);
+		above = row_lists(meta, i, target);
+		lists = exp(log(below) + (log(k) - log(ks[i - 1])) /
+					(log(ks[i]) - log(ks[i - 1])) * (log(above) - log(below)));
+	}
+	return (int) Max(1, Min(ceil(lists), meta->nlists));
+}

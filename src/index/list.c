@@ -1,0 +1,259 @@
+/*
+ * list.c
+ *	  Directory entries, and rows added to lists.
+ *
+ * Locks: the directory page of a list is held in share mode while a row goes
+ * into a page of the list, and exclusively while the chain changes.  So who
+ * holds it exclusively (a new page, or training) sees a chain and pages that
+ * stand still, and inserts into one list wait for each other only at the page
+ * itself.
+ *
+ * WAL: a row is one generic record of one page; a new page is one record of
+ * the page and the directory page together, so no row is ever in a page that
+ * a crash leaves unlinked.
+ */
+#include "postgres.h"
+
+#include "access/generic_xlog.h"
+#include "storage/bufmgr.h"
+#include "storage/indexfsm.h"
+#include "storage/lmgr.h"
+#include "utils/rel.h"
+
+#include "base/compat.h"
+#include "index/store.h"
+
+/*
+ * Inserts hold this lock in share mode from reading the model to having put
+ * the row into a list, so that training can wait for them and hold new ones
+ * off while it changes models.  A heavyweight lock, since training does much
+ * under it.
+ */
+void
+trident_index_lock_model(Relation index, LOCKMODE mode)
+{
+	LockPage(index, TRIDENT_INDEX_META_BLOCK, mode);
+}
+
+void
+trident_index_unlock_model(Relation index, LOCKMODE mode)
+{
+	UnlockPage(index, TRIDENT_INDEX_META_BLOCK, mode);
+}
+
+/* May this page, found in the free space map, be used? */
+static bool
+page_is_reusable(Page page)
+{
+	if (PageIsNew(page))
+		return true;
+	return TridentIndexPageOpaque(page)->kind == TRIDENT_INDEX_PAGE_FREE;
+}
+
+Buffer
+trident_index_new_buffer(Relation index)
+{
+	Buffer		buffer;
+	BlockNumber block;
+
+	while ((block = GetFreeIndexPage(index)) != InvalidBlockNumber)
+	{
+		buffer = ReadBuffer(index, block);
+
+		/* Whoever holds it now has use for it; the map may be out of date. */
+		if (ConditionalLockBuffer(buffer))
+		{
+			if (page_is_reusable(BufferGetPage(buffer)))
+				return buffer;
+			LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+		}
+		ReleaseBuffer(buffer);
+	}
+
+	LockRelationForExtension(index, ExclusiveLock);
+	buffer = ReadBuffer(index, P_NEW);
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	UnlockRelationForExtension(index, ExclusiveLock);
+	return buffer;
+}
+
+/* Lock the directory page of a list; false where it has been replaced. */
+static bool
+lock_directory(Relation index, const TridentIndexModel *model, int list,
+			   int mode, Buffer *buffer)
+{
+	BlockNumber block = model->directory[list / TRIDENT_INDEX_ENTRIES];
+	TridentIndexOpaque *opaque;
+
+	*buffer = trident_index_read(index, model, block);
+	LockBuffer(*buffer, mode);
+	opaque = TridentIndexPageOpaque(BufferGetPage(*buffer));
+	if (opaque->kind == TRIDENT_INDEX_PAGE_DIRECTORY &&
+		opaque->generation == model->meta.generation)
+		return true;
+	UnlockReleaseBuffer(*buffer);
+	return false;
+}
+
+/* The same where the directory cannot have been replaced. */
+static Buffer
+lock_own_directory(Relation index, const TridentIndexModel *model, int list,
+				   int mode)
+{
+	Buffer		buffer;
+
+	if (!lock_directory(index, model, list, mode, &buffer))
+		ereport(ERROR,
+				(errcode(ERRCODE_INDEX_CORRUPTED),
+				 errmsg("index \"%s\" has lost a page of its directory",
+						RelationGetRelationName(index)),
+				 errhint("Run trident_index_check() to see what is damaged, then REINDEX.")));
+	return buffer;
+}
+
+/* The entry of a list on its directory page. */
+static TridentIndexListEntry *
+page_entry(Page page, int list)
+{
+	return &TridentIndexPageEntries(page)[list % TRIDENT_INDEX_ENTRIES];
+}
+
+bool
+trident_index_list_entry(Relation index, const TridentIndexModel *model,
+						 int list, TridentIndexListEntry *entry)
+{
+	Buffer		buffer;
+
+	if (!lock_directory(index, model, list, BUFFER_LOCK_SHARE, &buffer))
+		return false;
+	*entry = *page_entry(BufferGetPage(buffer), list);
+	UnlockReleaseBuffer(buffer);
+	return true;
+}
+
+/* Append row to the page in buffer, which is locked and has room; logged. */
+static void
+append_logged(Relation index, const TridentIndexLayout *layout, Buffer buffer,
+			  const TridentIndexRow *row)
+{
+	GenericXLogState *state = GenericXLogStart(index);
+
+	trident_index_page_append(layout,
+							  GenericXLogRegisterBuffer(state, buffer, 0), row);
+	GenericXLogFinish(state);
+}
+
+/*
+ * Try to put row into one page.  *next is the page behind it.  The caller
+ * holds the directory page.
+ */
+static bool
+try_page(Relation index, const TridentIndexModel *model, BlockNumber block,
+		 const TridentIndexRow *row, BlockNumber *next)
+{
+	Buffer		buffer = trident_index_read(index, model, block);
+	Page		page;
+	bool		done = false;
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	page = BufferGetPage(buffer);
+	trident_index_page_check(index, block, page, TRIDENT_INDEX_PAGE_LIST);
+	*next = TridentIndexPageOpaque(page)->next;
+	if (!trident_index_page_full(&model->coder.layout, page))
+	{
+		append_logged(index, &model->coder.layout, buffer, row);
+		done = true;
+	}
+	UnlockReleaseBuffer(buffer);
+	return done;
+}
+
+/*
+ * Put a new page with row in front of the chain of a list.  The caller holds
+ * its directory page, in directory, exclusively.
+ */
+static void
+add_page(Relation index, const TridentIndexModel *model, int list,
+		 Buffer directory, const TridentIndexRow *row)
+{
+	Buffer		buffer = trident_index_new_buffer(index);
+	GenericXLogState *state = GenericXLogStart(index);
+	Page		dpage = GenericXLogRegisterBuffer(state, directory, 0);
+	Page		page = GenericXLogRegisterBuffer(state, buffer,
+												 GENERIC_XLOG_FULL_IMAGE);
+	TridentIndexListEntry *entry = page_entry(dpage, list);
+
+	trident_index_page_init(page, TRIDENT_INDEX_PAGE_LIST, list,
+							model->meta.generation);
+	TridentIndexPageOpaque(page)->next = entry->head;
+	trident_index_page_append(&model->coder.layout, page, row);
+	entry->head = entry->fill = BufferGetBlockNumber(buffer);
+	entry->pages++;
+	GenericXLogFinish(state);
+	UnlockReleaseBuffer(buffer);
+}
+
+/* Note in the directory that inserts go on at fill, or that no hole is left. */
+static void
+set_fill(Relation index, Buffer directory, int list, BlockNumber fill,
+		 bool has_holes)
+{
+	GenericXLogState *state = GenericXLogStart(index);
+	TridentIndexListEntry *entry =
+		page_entry(GenericXLogRegisterBuffer(state, directory, 0), list);
+
+	entry->fill = fill;
+	entry->has_holes = has_holes;
+	GenericXLogFinish(state);
+}
+
+/*
+ * The page to fill is full: put row into a hole that vacuum left, or into a
+ * new page.
+ */
+static void
+insert_elsewhere(Relation index, const TridentIndexModel *model, int list,
+				 const TridentIndexRow *row)
+{
+	Buffer		directory = lock_own_directory(index, model, list,
+											   BUFFER_LOCK_EXCLUSIVE);
+	TridentIndexListEntry entry = *page_entry(BufferGetPage(directory), list);
+	BlockNumber block;
+	BlockNumber next;
+	bool		done;
+
+	/* Somebody else may have started a page while we waited for the lock. */
+	done = BlockNumberIsValid(entry.fill) &&
+		try_page(index, model, entry.fill, row, &next);
+	if (!done && entry.has_holes)
+	{
+		for (block = entry.head; !done && BlockNumberIsValid(block); block = next)
+		{
+			done = try_page(index, model, block, row, &next);
+			if (done)
+				set_fill(index, directory, list, block, true);
+		}
+		if (!done)
+			set_fill(index, directory, list, entry.fill, false);
+	}
+	if (!done)
+		add_page(index, model, list, directory, row);
+	UnlockReleaseBuffer(directory);
+}
+
+void
+trident_index_list_insert(Relation index, const TridentIndexModel *model,
+						  int list, const TridentIndexRow *row)
+{
+	Buffer		directory = lock_own_directory(index, model, list,
+											   BUFFER_LOCK_SHARE);
+	BlockNumber fill = page_entry(BufferGetPage(directory), list)->fill;
+	BlockNumber next;
+	bool		done = false;
+
+	if (BlockNumberIsValid(fill))
+		done = try_page(index, model, fill, row, &next);
+	UnlockReleaseBuffer(directory);
+	if (!done)
+		insert_elsewhere(index, model, list, row);
+}

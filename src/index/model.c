@@ -1,0 +1,309 @@
+/*
+ * model.c
+ *	  Meta page and model: from disk into the relation's cache.
+ *
+ * The cached model is good as long as the meta page has its generation, so
+ * each use reads the meta page, one pinned page, and nothing else.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "storage/bufmgr.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "base/compat.h"
+#include "index/index.h"
+#include "index/store.h"
+
+void
+trident_index_column_kind(Relation index, TridentIndexMetric *metric,
+						  bool *is_half)
+{
+	FmgrInfo   *info = index_getprocinfo(index, 1, TRIDENT_INDEX_KIND_PROC);
+	int			kind = DatumGetInt32(FunctionCall0Coll(info, InvalidOid));
+
+	*metric = kind % 16;
+	*is_half = kind >= 16;
+}
+
+void
+trident_index_meta_read(Relation index, TridentIndexMeta *meta)
+{
+	Buffer		buffer = ReadBuffer(index, TRIDENT_INDEX_META_BLOCK);
+	Page		page;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	page = BufferGetPage(buffer);
+	trident_index_page_check(index, TRIDENT_INDEX_META_BLOCK, page,
+							 TRIDENT_INDEX_PAGE_META);
+	*meta = *TridentIndexPageMeta(page);
+	UnlockReleaseBuffer(buffer);
+
+	if (meta->magic != TRIDENT_INDEX_MAGIC ||
+		meta->version != TRIDENT_INDEX_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_INDEX_CORRUPTED),
+				 errmsg("index \"%s\" has a format that this version of trident cannot read",
+						RelationGetRelationName(index)),
+				 errdetail("The format is %u, expected is %u.",
+						   meta->version, TRIDENT_INDEX_VERSION),
+				 errhint("REINDEX the index.")));
+}
+
+/*
+ * Lock a page of the model or directory, if it still is one: false where
+ * training has replaced the generation and the page is somebody else's.
+ */
+static bool
+lock_page(Relation index, BlockNumber block, TridentIndexPageKind kind,
+		  uint32 generation, Buffer *buffer)
+{
+	TridentIndexOpaque *opaque;
+
+	*buffer = ReadBuffer(index, block);
+	LockBuffer(*buffer, BUFFER_LOCK_SHARE);
+	opaque = TridentIndexPageOpaque(BufferGetPage(*buffer));
+	if (!PageIsNew(BufferGetPage(*buffer)) && opaque->kind == kind &&
+		opaque->generation == generation)
+		return true;
+	UnlockReleaseBuffer(*buffer);
+	return false;
+}
+
+/* Copy nvalues values of the model chain that begins at block. */
+static bool
+read_model_values(Relation index, BlockNumber block, uint32 generation,
+				  char *out, int64 nvalues)
+{
+	while (nvalues > 0)
+	{
+		int64		n = Min(nvalues, TRIDENT_INDEX_MODEL_VALUES);
+		Buffer		buffer;
+		Page		page;
+
+		if (!lock_page(index, block, TRIDENT_INDEX_PAGE_MODEL, generation,
+					   &buffer))
+			return false;
+		page = BufferGetPage(buffer);
+		memcpy(out, PageGetContents(page), n * sizeof(float));
+		block = TridentIndexPageOpaque(page)->next;
+		UnlockReleaseBuffer(buffer);
+		out += n * sizeof(float);
+		nvalues -= n;
+	}
+	return true;
+}
+
+/* Collect the blocks of the directory. */
+static bool
+read_directory_blocks(Relation index, TridentIndexModel *model)
+{
+	BlockNumber block = model->meta.directory;
+	int			i;
+
+	for (i = 0; i < model->ndirectory; i++)
+	{
+		Buffer		buffer;
+
+		if (!lock_page(index, block, TRIDENT_INDEX_PAGE_DIRECTORY,
+					   model->meta.generation, &buffer))
+			return false;
+		model->directory[i] = block;
+		block = TridentIndexPageOpaque(BufferGetPage(buffer))->next;
+		UnlockReleaseBuffer(buffer);
+	}
+	return true;
+}
+
+/* Lay the centroids out in chunk and read them, or set the flat model. */
+static bool
+read_centroids(Relation index, TridentIndexModel *model, char *chunk)
+{
+	const TridentIndexMeta *meta = &model->meta;
+	TridentIndexCentroids *c = &model->centroids;
+	Size		coarse_values = (Size) c->ncoarse * c->dp;
+	Size		list_values = (Size) c->nlists * c->dp;
+	int			i;
+
+	c->coarse = (float *) chunk;
+	c->lists = c->coarse + coarse_values;
+	c->first = (int *) (c->lists + list_values);
+	c->coarse_norm2 = (float *) (c->first + c->ncoarse + 1);
+	c->list_norm2 = c->coarse_norm2 + c->ncoarse;
+
+	if (BlockNumberIsValid(meta->model))
+	{
+		if (!read_model_values(index, meta->model, meta->generation, chunk,
+							   coarse_values + list_values + c->ncoarse + 1))
+			return false;
+	}
+	else
+	{
+		memset(chunk, 0, sizeof(float) * (coarse_values + list_values));
+		c->first[0] = 0;
+		c->first[1] = 1;
+	}
+	for (i = 0; i < c->ncoarse; i++)
+		c->coarse_norm2[i] = trident_simd.norm_squared_f32(c->dp, c->coarse + (Size) i * c->dp);
+	for (i = 0; i < c->nlists; i++)
+		c->list_norm2[i] = trident_simd.norm_squared_f32(c->dp, c->lists + (Size) i * c->dp);
+	return true;
+}
+
+/* Bytes that the sign codes of the centroids take. */
+static Size
+codes_bytes(const TridentIndexMeta *meta)
+{
+	Size		padded = ((Size) meta->nlists + TRIDENT_SIMD_LANES - 1) /
+		TRIDENT_SIMD_LANES * TRIDENT_SIMD_LANES;
+
+	if (meta->format != TRIDENT_INDEX_SIGNS || meta->nlists <= 1)
+		return 0;
+	return MAXALIGN(padded * meta->dp / 8 + sizeof(float) * (2 * padded + meta->dp));
+}
+
+/* Make the sign codes of the centroids in chunk, of codes_bytes(). */
+static void
+make_codes(TridentIndexModel *model, char *chunk)
+{
+	const TridentIndexCentroids *c = &model->centroids;
+	TridentIndexCentroidCodes *codes = &model->codes;
+	Size		padded = (c->nlists + TRIDENT_SIMD_LANES - 1) /
+		TRIDENT_SIMD_LANES * TRIDENT_SIMD_LANES;
+	uint8	   *signs = palloc(c->dp / 8);
+	int			i;
+	int			j;
+
+	memset(chunk, 0, codes_bytes(&model->meta));
+	codes->mean = (float *) chunk;
+	codes->add = codes->mean + c->dp;
+	codes->rescale = codes->add + padded;
+	codes->signs = (uint8 *) (codes->rescale + padded);
+	for (i = 0; i < c->nlists; i++)
+		for (j = 0; j < c->dp; j++)
+			codes->mean[j] += c->lists[(Size) i * c->dp + j] / c->nlists;
+	for (i = 0; i < c->nlists; i++)
+	{
+		uint8	   *lane = codes->signs + i / TRIDENT_SIMD_LANES *
+			TRIDENT_SIMD_SIGN_BLOCK(c->dp) + i % TRIDENT_SIMD_LANES;
+
+		trident_index_encode_signs(&model->coder, c->lists + (Size) i * c->dp,
+								   codes->mean, signs, &codes->add[i],
+								   &codes->rescale[i]);
+		for (j = 0; j < c->dp / 8; j++)
+			lane[j * TRIDENT_SIMD_LANES] = signs[j];
+	}
+	pfree(signs);
+}
+
+TridentIndexModel *
+trident_index_model_read(Relation index, const TridentIndexMeta *meta,
+						 MemoryContext context)
+{
+	int			nlists = meta->nlists;
+	int			ncoarse = BlockNumberIsValid(meta->model) ? meta->ncoarse : 1;
+	BlockNumber nblocks = RelationGetNumberOfBlocks(index);
+	int			ndirectory = (nlists + TRIDENT_INDEX_ENTRIES - 1) / TRIDENT_INDEX_ENTRIES;
+	Size		values = ((Size) ncoarse + nlists) * meta->dp +
+		2 * (Size) ncoarse + 1 + nlists;
+	TridentIndexModel *model;
+	TridentIndexCoder coder;
+	TridentIndexMetric metric;
+	bool		is_half;
+	char	   *chunk;
+
+	trident_index_column_kind(index, &metric, &is_half);
+	trident_index_coder_init(&coder, meta, is_half);
+
+	chunk = MemoryContextAllocHuge(context,
+								   MAXALIGN(sizeof(TridentIndexModel)) +
+								   MAXALIGN(sizeof(BlockNumber) * ndirectory) +
+								   MAXALIGN(4 * meta->dp / 8) +
+								   MAXALIGN(sizeof(Buffer) * nblocks) +
+								   codes_bytes(meta) +
+								   sizeof(float) * values);
+	model = (TridentIndexModel *) chunk;
+	memset(model, 0, sizeof(*model));
+	chunk += MAXALIGN(sizeof(TridentIndexModel));
+	model->meta = *meta;
+	model->coder = coder;
+	model->ndirectory = ndirectory;
+	model->directory = (BlockNumber *) chunk;
+	chunk += MAXALIGN(sizeof(BlockNumber) * ndirectory);
+	if (coder.signs)
+	{
+		model->coder.signs = (uint32 *) chunk;
+		memcpy(chunk, coder.signs, 4 * meta->dp / 8);
+		pfree(coder.signs);
+	}
+	chunk += MAXALIGN(4 * meta->dp / 8);
+	model->nrecent = nblocks;
+	model->recent = memset(chunk, 0, sizeof(Buffer) * nblocks);
+	chunk += MAXALIGN(sizeof(Buffer) * nblocks);
+	model->centroids.dp = meta->dp;
+	model->centroids.nlists = nlists;
+	model->centroids.ncoarse = ncoarse;
+
+	/* During a build there is no directory yet. */
+	if (!BlockNumberIsValid(meta->directory))
+		model->ndirectory = 0;
+	if (read_directory_blocks(index, model) &&
+		read_centroids(index, model, chunk + codes_bytes(meta)))
+	{
+		if (codes_bytes(meta) > 0)
+			make_codes(model, chunk);
+		return model;
+	}
+	pfree(model);
+	return NULL;
+}
+
+const TridentIndexModel *
+trident_index_model(Relation index)
+{
+	TridentIndexModel *model = index->rd_amcache;
+	TridentIndexMeta meta;
+
+	trident_index_meta_read(index, &meta);
+	if (model != NULL && model->meta.generation == meta.generation &&
+		model->meta.directory == meta.directory)
+		return model;
+
+	/* Should training replace the model while we read it, read the new one. */
+	while ((model = trident_index_model_read(index, &meta,
+											 index->rd_indexcxt)) == NULL)
+	{
+		uint32		generation = meta.generation;
+
+		trident_index_meta_read(index, &meta);
+		if (meta.generation == generation)
+			ereport(ERROR,
+					(errcode(ERRCODE_INDEX_CORRUPTED),
+					 errmsg("index \"%s\" has lost pages of its model",
+							RelationGetRelationName(index)),
+					 errhint("Run trident_index_check() to see what is damaged, then REINDEX.")));
+	}
+	if (index->rd_amcache)
+		pfree(index->rd_amcache);
+	index->rd_amcache = model;
+	return model;
+}
+
+Buffer
+trident_index_read(Relation index, const TridentIndexModel *model,
+				   BlockNumber block)
+{
+	Buffer		buffer;
+
+	if (block >= model->nrecent)
+		return ReadBuffer(index, block);
+	buffer = model->recent[block];
+	if (BufferIsValid(buffer) &&
+		ReadRecentBuffer(TridentRelationLocator(index), MAIN_FORKNUM, block,
+						 buffer))
+		return buffer;
+	buffer = ReadBuffer(index, block);
+	model->recent[block] = buffer;
+	return buffer;
+}

@@ -1,0 +1,173 @@
+/*
+ * order.c
+ *	  The order in which a query probes lists.
+ *
+ * The centroids of a large index are more bytes than the codes that a query
+ * looks at.  So they have sign codes too, in memory, relative to their mean;
+ * from these all values are estimated, and only the centroids of the
+ * KNOWN_MARGIN times as many lists as are wanted that seem nearest are looked
+ * at.  The recall curve is measured in the same order, so what that misses is
+ * accounted for.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "utils/float.h"
+
+#include "base/compat.h"
+#include "index/order.h"
+
+/* Values are computed for so many times the lists wanted, and some more. */
+#define KNOWN_MARGIN 3
+#define KNOWN_EXTRA 32
+
+static int
+compare_probes(const void *a, const void *b)
+{
+	float		x = ((const TridentIndexProbe *) a)->value;
+	float		y = ((const TridentIndexProbe *) b)->value;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * Move the n least of probes[0 .. count - 1] to the front (C. A. R. Hoare,
+ * "Algorithm 65: Find", 1961).
+ */
+static void
+select_least(TridentIndexProbe *probes, int count, int n)
+{
+	int			low = 0;
+	int			high = count - 1;
+
+	while (low < high)
+	{
+		float		pivot = probes[low + (high - low) / 2].value;
+		int			i = low;
+		int			j = high;
+
+		while (i <= j)
+		{
+			while (probes[i].value < pivot)
+				i++;
+			while (probes[j].value > pivot)
+				j--;
+			if (i <= j)
+			{
+				TridentIndexProbe swap = probes[i];
+
+				probes[i++] = probes[j];
+				probes[j--] = swap;
+			}
+		}
+		if (n <= j)
+			high = j;
+		else if (n >= i)
+			low = i;
+		else
+			return;
+	}
+}
+
+/* Compute the values of lists from known on, until upto are known. */
+static void
+compute_values(TridentIndexOrder *order, const TridentIndexModel *model,
+			   const TridentIndexQuery *query, int upto)
+{
+	const TridentIndexCentroids *c = &model->centroids;
+
+	for (; order->nknown < upto; order->nknown++)
+	{
+		TridentIndexProbe *probe = &order->lists[order->nknown];
+
+		probe->value = probe->distance = 0;
+		if (query)
+			probe->value =
+				trident_index_list_value(&model->coder, query,
+										 c->lists + (Size) probe->list * c->dp,
+										 &probe->distance);
+		/* what is no number could not be sorted */
+		if (isnan(probe->value))
+			probe->value = get_float4_infinity();
+	}
+}
+
+/* Estimate all values from the sign codes of the centroids. */
+static void
+estimate_values(TridentIndexOrder *order, const TridentIndexModel *model,
+				const TridentIndexQuery *query)
+{
+	const TridentIndexCentroidCodes *codes = &model->codes;
+	int			nblocks = (order->nlists + TRIDENT_SIMD_LANES - 1) / TRIDENT_SIMD_LANES;
+	float	   *estimates = palloc(sizeof(float) * nblocks * TRIDENT_SIMD_LANES);
+	uint16	   *masks = palloc(sizeof(uint16) * nblocks);
+	TridentSimdSignScan args = {
+		.lut = query->lut,
+		.scale = query->lut_step,
+		.offset = query->sign_offset,
+		.limit = get_float4_infinity(),
+	};
+	float		distance;
+	int			i;
+
+	args.add = trident_index_list_value(&model->coder, query, codes->mean,
+										&distance);
+	trident_simd_code.sign_scan(model->coder.layout.dp, nblocks, codes->signs,
+								codes->add, codes->rescale, &args,
+								estimates, masks);
+	for (i = 0; i < order->nlists; i++)
+	{
+		order->lists[i].list = i;
+		order->lists[i].value = isnan(estimates[i]) ?
+			get_float4_infinity() : estimates[i];
+	}
+	pfree(estimates);
+	pfree(masks);
+}
+
+void
+trident_index_order_start(TridentIndexOrder *order,
+						  const TridentIndexModel *model,
+						  const TridentIndexQuery *query)
+{
+	int			i;
+
+	memset(order, 0, sizeof(*order));
+	order->nlists = model->centroids.nlists;
+	order->lists = palloc(sizeof(TridentIndexProbe) * order->nlists);
+	if (query && model->codes.signs)
+	{
+		estimate_values(order, model, query);
+		return;
+	}
+	for (i = 0; i < order->nlists; i++)
+		order->lists[i].list = i;
+	compute_values(order, model, query, order->nlists);
+}
+
+void
+trident_index_order_extend(TridentIndexOrder *order,
+						   const TridentIndexModel *model,
+						   const TridentIndexQuery *query, int upto)
+{
+	TridentIndexProbe *rest = order->lists + order->nsorted;
+	int			known;
+	int			more;
+
+	if (upto <= order->nsorted)
+		return;
+	known = (int) Min(order->nlists, KNOWN_MARGIN * (int64) upto + KNOWN_EXTRA);
+	if (known > order->nknown)
+	{
+		select_least(order->lists + order->nknown,
+					 order->nlists - order->nknown, known - order->nknown);
+		compute_values(order, model, query, known);
+	}
+
+	/* a few more than asked for: the next call is near */
+	more = Min(order->nknown, upto + upto / 4 + 8) - order->nsorted;
+	select_least(rest, order->nknown - order->nsorted, more);
+	qsort(rest, more, sizeof(TridentIndexProbe), compare_probes);
+	order->nsorted += more;
+}

@@ -1,0 +1,44 @@
+/*
+ * order.h
+ *	  The order in which a query probes lists: nearest centroid first.
+ */
+#ifndef TRIDENT_INDEX_ORDER_H
+#define TRIDENT_INDEX_ORDER_H
+
+#include "index/store.h"
+
+/* A list, and how near it is. */
+typedef struct TridentIndexProbe
+{
+	float		value;			/* of query and centroid; maybe an estimate */
+	float		distance;		/* Euclidean, between the two */
+	int			list;
+} TridentIndexProbe;
+
+/*
+ * The order of one query, found as far as it is asked for.  lists[] is in
+ * three parts: those in their place, those whose value is known, and those
+ * whose value is an estimate.
+ */
+typedef struct TridentIndexOrder
+{
+	int			nlists;
+	int			nsorted;
+	int			nknown;
+	TridentIndexProbe *lists;
+} TridentIndexOrder;
+
+/* order.c */
+
+/* Begin; query may be NULL, all lists being equally near then. */
+extern void trident_index_order_start(TridentIndexOrder *order,
+									  const TridentIndexModel *model,
+									  const TridentIndexQuery *query);
+
+/* Find the first upto lists of the order; model and query as at start. */
+extern void trident_index_order_extend(TridentIndexOrder *order,
+									   const TridentIndexModel *model,
+									   const TridentIndexQuery *query,
+									   int upto);
+
+#endif							/* TRIDENT_INDEX_ORDER_H */

@@ -1,0 +1,226 @@
+/*
+ * page.c
+ *	  The layout of list pages, and rows in and out of them.
+ *
+ * No function here locks or logs: callers hold the page and register it.
+ */
+#include "postgres.h"
+
+#include "storage/bufpage.h"
+#include "utils/rel.h"
+
+#include "base/compat.h"
+#include "index/page.h"
+#include "simd/simd.h"
+
+/* Blocks of 16 that rows take. */
+#define BLOCKS(rows) \
+	(((rows) + TRIDENT_SIMD_LANES - 1) / TRIDENT_SIMD_LANES)
+
+/* Place the arrays for capacity rows; returns the bytes they take. */
+static Size
+place_arrays(TridentIndexLayout *layout, int capacity)
+{
+	Size		at = MAXALIGN(sizeof(TridentIndexListHeader));
+	Size		padded = BLOCKS(capacity) * TRIDENT_SIMD_LANES;
+
+	layout->capacity = capacity;
+	if (layout->format == TRIDENT_INDEX_SIGNS)
+	{
+		layout->sign_codes = at;
+		at += padded * (layout->dp / 8);
+		layout->sign_add = at;
+		at += padded * sizeof(float);
+		layout->sign_rescale = at;
+		at += padded * sizeof(float);
+	}
+	if (layout->has_key)
+	{
+		layout->labels = at;
+		at += padded * sizeof(uint32);
+	}
+	if (layout->format != TRIDENT_INDEX_EXACT)
+	{
+		layout->add = at;
+		at += capacity * sizeof(float);
+		layout->rescale = at;
+		at += capacity * sizeof(float);
+	}
+	layout->values = at;
+	at += (Size) capacity * layout->code_bytes;
+	layout->tids = at;
+	at += capacity * sizeof(ItemPointerData);
+	return at;
+}
+
+void
+trident_index_layout(TridentIndexLayout *layout, int dim, int dp,
+					 TridentIndexFormat format, int bits, bool has_key)
+{
+	int			capacity;
+
+	memset(layout, 0, sizeof(*layout));
+	layout->dim = dim;
+	layout->dp = dp;
+	layout->format = format;
+	layout->bits = bits;
+	layout->has_key = has_key;
+	layout->code_bytes = (format == TRIDENT_INDEX_EXACT) ?
+		dim * (int) sizeof(float) : dp * bits / 8;
+
+	capacity = TRIDENT_INDEX_PAGE_BYTES /
+		(layout->code_bytes + sizeof(ItemPointerData));
+	while (capacity > 0 &&
+		   place_arrays(layout, capacity) > TRIDENT_INDEX_PAGE_BYTES)
+		capacity--;
+	if (capacity == 0)
+		elog(ERROR, "a row of %d dimensions does not fit a page", dim);
+}
+
+Size
+trident_index_row_bytes(const TridentIndexLayout *layout)
+{
+	return MAXALIGN(MAXALIGN(sizeof(TridentIndexRow)) + layout->dp / 8 +
+					layout->code_bytes);
+}
+
+uint8 *
+trident_index_row_values(const TridentIndexLayout *layout,
+						 const TridentIndexRow *row)
+{
+	return TridentIndexRowSigns(row) + layout->dp / 8;
+}
+
+void
+trident_index_page_init(Page page, TridentIndexPageKind kind, int32 list,
+						uint32 generation)
+{
+	TridentIndexOpaque *opaque;
+
+	PageInit(page, BLCKSZ, sizeof(TridentIndexOpaque));
+	/* No hole: what generic WAL takes for one would be lost at replay. */
+	((PageHeader) page)->pd_lower = ((PageHeader) page)->pd_special;
+	opaque = TridentIndexPageOpaque(page);
+	opaque->next = InvalidBlockNumber;
+	opaque->list = list;
+	opaque->generation = generation;
+	opaque->kind = kind;
+	opaque->page_id = TRIDENT_INDEX_PAGE_ID;
+}
+
+void
+trident_index_page_check(Relation index, BlockNumber block, Page page,
+						 TridentIndexPageKind kind)
+{
+	if (!PageIsNew(page) &&
+		PageGetSpecialSize(page) == MAXALIGN(sizeof(TridentIndexOpaque)) &&
+		TridentIndexPageOpaque(page)->page_id == TRIDENT_INDEX_PAGE_ID &&
+		TridentIndexPageOpaque(page)->kind == kind)
+		return;
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INDEX_CORRUPTED),
+			 errmsg("index \"%s\" has an unexpected page at block %u",
+					RelationGetRelationName(index), block),
+			 errhint("Run trident_index_check() to see what is damaged, then REINDEX.")));
+}
+
+/* The block of sign codes that holds slot. */
+static uint8 *
+sign_block(const TridentIndexLayout *layout, char *contents, int slot)
+{
+	return (uint8 *) contents + layout->sign_codes +
+		(slot / TRIDENT_SIMD_LANES) * TRIDENT_SIMD_SIGN_BLOCK(layout->dp);
+}
+
+/* Write all of a row into a slot. */
+static void
+put_row(const TridentIndexLayout *layout, Page page, int slot,
+		const TridentIndexRow *row)
+{
+	char	   *contents = PageGetContents(page);
+
+	if (layout->format == TRIDENT_INDEX_SIGNS)
+	{
+		uint8	   *block = sign_block(layout, contents, slot);
+		const uint8 *signs = TridentIndexRowSigns(row);
+		int			lane = slot % TRIDENT_SIMD_LANES;
+		int			line;
+
+		for (line = 0; line < layout->dp / 8; line++)
+			block[line * TRIDENT_SIMD_LANES + lane] = signs[line];
+		((float *) (contents + layout->sign_add))[slot] = row->sign_add;
+		((float *) (contents + layout->sign_rescale))[slot] = row->sign_rescale;
+	}
+	if (layout->has_key)
+		((uint32 *) (contents + layout->labels))[slot] = row->label;
+	if (layout->format != TRIDENT_INDEX_EXACT)
+	{
+		((float *) (contents + layout->add))[slot] = row->add;
+		((float *) (contents + layout->rescale))[slot] = row->rescale;
+	}
+	memcpy(contents + layout->values + (Size) slot * layout->code_bytes,
+		   trident_index_row_values(layout, row), layout->code_bytes);
+	trident_index_page_tids(layout, page)[slot] = row->tid;
+}
+
+void
+trident_index_page_append(const TridentIndexLayout *layout, Page page,
+						  const TridentIndexRow *row)
+{
+	TridentIndexListHeader *header = TridentIndexPageHeader(page);
+
+	Assert(header->nrows < layout->capacity);
+	put_row(layout, page, header->nrows, row);
+	header->nrows++;
+}
+
+void
+trident_index_page_get(const TridentIndexLayout *layout, Page page, int slot,
+					   TridentIndexRow *row)
+{
+	char	   *contents = PageGetContents(page);
+
+	memset(row, 0, sizeof(*row));
+	if (layout->format == TRIDENT_INDEX_SIGNS)
+	{
+		uint8	   *block = sign_block(layout, contents, slot);
+		uint8	   *signs = TridentIndexRowSigns(row);
+		int			lane = slot % TRIDENT_SIMD_LANES;
+		int			line;
+
+		for (line = 0; line < layout->dp / 8; line++)
+			signs[line] = block[line * TRIDENT_SIMD_LANES + lane];
+		row->sign_add = ((float *) (contents + layout->sign_add))[slot];
+		row->sign_rescale = ((float *) (contents + layout->sign_rescale))[slot];
+	}
+	if (layout->has_key)
+		row->label = ((uint32 *) (contents + layout->labels))[slot];
+	if (layout->format != TRIDENT_INDEX_EXACT)
+	{
+		row->add = ((float *) (contents + layout->add))[slot];
+		row->rescale = ((float *) (contents + layout->rescale))[slot];
+	}
+	memcpy(trident_index_row_values(layout, row),
+		   contents + layout->values + (Size) slot * layout->code_bytes,
+		   layout->code_bytes);
+	row->tid = trident_index_page_tids(layout, page)[slot];
+}
+
+void
+trident_index_page_remove(const TridentIndexLayout *layout, Page page, int slot)
+{
+	TridentIndexListHeader *header = TridentIndexPageHeader(page);
+	int			last = header->nrows - 1;
+
+	Assert(slot <= last);
+	if (slot != last)
+	{
+		TridentIndexRow *row = palloc(trident_index_row_bytes(layout));
+
+		trident_index_page_get(layout, page, last, row);
+		put_row(layout, page, slot, row);
+		pfree(row);
+	}
+	header->nrows--;
+}

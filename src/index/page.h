@@ -1,0 +1,270 @@
+/*
+ * page.h
+ *	  What an index looks like on disk.
+ *
+ * Block 0 is the meta page.  All others carry a kind in their special space
+ * and belong to one of three sorts of chain: the model (centroids), the
+ * directory (an entry a list) or a list (rows).  A list's chain begins in its
+ * directory entry; chains are linked by "next".
+ *
+ *		meta page		TridentIndexMeta
+ *		model page		float4 or int32 values, filling the page, in the order
+ *						coarse centroids, list centroids, array "first"
+ *		directory page	TridentIndexListEntry, filling the page
+ *		list page		TridentIndexListHeader, then the arrays that
+ *						TridentIndexLayout places (see there)
+ *
+ * All pages are standard pages without a hole (pd_lower = pd_upper =
+ * pd_special), since generic WAL drops what lies in the hole.  Every change
+ * is WAL-logged; there are no hint bits.  Numbers are in the byte order of
+ * the machine, as in every PostgreSQL index.
+ *
+ * The format is versioned: a change of anything here, of the rotation or of
+ * the formulae in code.c needs a new TRIDENT_INDEX_VERSION.
+ */
+#ifndef TRIDENT_INDEX_PAGE_H
+#define TRIDENT_INDEX_PAGE_H
+
+#include "storage/block.h"
+#include "storage/bufpage.h"
+#include "storage/itemptr.h"
+#include "utils/relcache.h"
+
+#define TRIDENT_INDEX_MAGIC		0x54524944	/* "TRID" */
+#define TRIDENT_INDEX_VERSION	1
+#define TRIDENT_INDEX_PAGE_ID	0xFF54	/* last two bytes of every page */
+
+#define TRIDENT_INDEX_META_BLOCK 0
+
+/* How the rows of an index are kept; follows from the dimensions. */
+typedef enum TridentIndexFormat
+{
+	TRIDENT_INDEX_EXACT = 1,	/* float4 values; up to 32 dimensions */
+	TRIDENT_INDEX_SIGNS = 2,	/* sign codes in blocks, and finer codes */
+	TRIDENT_INDEX_WIDE = 3		/* finer codes alone; above 1024 dimensions */
+} TridentIndexFormat;
+
+#define TRIDENT_INDEX_MAX_EXACT_DIM 32
+
+typedef enum TridentIndexPageKind
+{
+	TRIDENT_INDEX_PAGE_META = 1,
+	TRIDENT_INDEX_PAGE_MODEL = 2,
+	TRIDENT_INDEX_PAGE_DIRECTORY = 3,
+	TRIDENT_INDEX_PAGE_LIST = 4,
+	TRIDENT_INDEX_PAGE_FREE = 5
+} TridentIndexPageKind;
+
+/*
+ * Special space, 16 bytes.
+ *
+ *		0-3		next page of the chain, or InvalidBlockNumber
+ *		4-7		list pages: number of the list
+ *		8-11	generation of the model that the page belongs to
+ *		12-13	TridentIndexPageKind
+ *		14-15	TRIDENT_INDEX_PAGE_ID
+ *
+ * The generation tells whether the page belongs to the model in use: training
+ * writes a whole new set of pages beside the old one (retrain.c).  Pages are
+ * freed at no other time, so that by its generation a scan sees whether a page
+ * that it has come to is still what it was.
+ */
+typedef struct TridentIndexOpaque
+{
+	BlockNumber next;
+	int32		list;
+	uint32		generation;
+	uint16		kind;
+	uint16		page_id;
+} TridentIndexOpaque;
+
+StaticAssertDecl(sizeof(TridentIndexOpaque) == 16, "page special space");
+
+#define TridentIndexPageOpaque(page) \
+	((TridentIndexOpaque *) PageGetSpecialPointer(page))
+
+/* Bytes of a page between its header and its special space. */
+#define TRIDENT_INDEX_PAGE_BYTES \
+	(BLCKSZ - MAXALIGN(SizeOfPageHeaderData) - \
+	 MAXALIGN(sizeof(TridentIndexOpaque)))
+
+/* Values (float4 or int32) on a model page. */
+#define TRIDENT_INDEX_MODEL_VALUES \
+	((int) (TRIDENT_INDEX_PAGE_BYTES / sizeof(float)))
+
+/*
+ * The recall curve: how many lists to probe so that recall@k reaches a
+ * target, for the k and targets of curve.c.  0 means not measured.
+ */
+#define TRIDENT_INDEX_CURVE_KS 5
+#define TRIDENT_INDEX_CURVE_TARGETS 12
+
+/*
+ * Meta page.  What stands before "generation" is fixed for the life of the
+ * index; the rest changes when the index trains itself.
+ */
+typedef struct TridentIndexMeta
+{
+	uint32		magic;
+	uint32		version;
+	uint16		dim;			/* dimensions of the column */
+	uint16		dp;				/* padded to a multiple of 32 */
+	uint8		format;			/* TridentIndexFormat */
+	uint8		bits;			/* bits a dimension of finer codes: 4 or 8 */
+	uint8		metric;			/* TridentVectorMetric */
+	uint8		has_key;		/* rows carry the hash of a second column */
+	uint64		seed;			/* of the rotation */
+
+	uint32		generation;		/* counts trainings, from 1 */
+	int32		nlists;			/* 1: flat, one list around the origin */
+	int32		ncoarse;		/* 0 when flat */
+	BlockNumber model;			/* first page of the model; invalid if flat */
+	BlockNumber directory;		/* first page of the directory */
+	uint32		curve_queries;	/* queries that the curve was measured with */
+	double		trained_rows;	/* rows when the model was trained */
+	float		curve[TRIDENT_INDEX_CURVE_KS][TRIDENT_INDEX_CURVE_TARGETS];
+} TridentIndexMeta;
+
+#define TridentIndexPageMeta(page) ((TridentIndexMeta *) PageGetContents(page))
+
+/*
+ * An entry of the directory, 16 bytes.
+ *
+ * Scans begin at head, and a new page is put in front of it.  Inserts try
+ * the page fill; when that is full they look through the chain if it has
+ * holes, and else start a new page.
+ */
+typedef struct TridentIndexListEntry
+{
+	BlockNumber head;			/* invalid: no page yet */
+	BlockNumber fill;
+	uint32		pages;			/* in the chain */
+	uint32		has_holes;		/* vacuum left room in pages of the chain */
+} TridentIndexListEntry;
+
+StaticAssertDecl(sizeof(TridentIndexListEntry) == 16, "directory entry");
+
+#define TRIDENT_INDEX_ENTRIES \
+	((int) (TRIDENT_INDEX_PAGE_BYTES / sizeof(TridentIndexListEntry)))
+
+#define TridentIndexPageEntries(page) \
+	((TridentIndexListEntry *) PageGetContents(page))
+
+/* Head of a list page, 8 bytes. */
+typedef struct TridentIndexListHeader
+{
+	uint16		nrows;			/* slots 0 .. nrows - 1 are in use */
+	uint16		unused[3];
+} TridentIndexListHeader;
+
+StaticAssertDecl(sizeof(TridentIndexListHeader) == 8, "list page header");
+
+#define TridentIndexPageHeader(page) \
+	((TridentIndexListHeader *) PageGetContents(page))
+
+/*
+ * Where the arrays of a list page lie, as offsets from the page's contents,
+ * in this order.  Slot i of each array is row i.  An array that the format
+ * lacks has offset 0.
+ *
+ *		sign_codes		blocks of 16 rows (simd.h, sign_scan); SIGNS only
+ *		sign_add		float4, F_add of the sign codes; SIGNS only
+ *		sign_rescale	float4, F_rescale of the sign codes; SIGNS only
+ *		labels			uint32, hash of the key column; has_key only
+ *		add				float4, F_add of the finer code; not EXACT
+ *		rescale			float4, F_rescale of the finer code; not EXACT
+ *		values			code_bytes: finer code, or float4[dim] when EXACT
+ *		tids			ItemPointerData
+ *
+ * The first four are padded to whole blocks of 16 rows.
+ */
+typedef struct TridentIndexLayout
+{
+	int			dim;
+	int			dp;
+	TridentIndexFormat format;
+	int			bits;
+	bool		has_key;
+	int			capacity;		/* rows a page */
+	int			code_bytes;		/* of a row in values */
+	uint16		sign_codes;
+	uint16		sign_add;
+	uint16		sign_rescale;
+	uint16		labels;
+	uint16		add;
+	uint16		rescale;
+	uint16		values;
+	uint16		tids;
+} TridentIndexLayout;
+
+/*
+ * A row as it is encoded, before and between pages; what the format lacks is
+ * 0.  One chunk of trident_index_row_bytes(): the sign bits follow the struct
+ * (dp / 8 bytes, bit i of byte b for dimension 8b + i), then the values.
+ */
+typedef struct TridentIndexRow
+{
+	ItemPointerData tid;
+	uint32		label;
+	float		sign_add;
+	float		sign_rescale;
+	float		add;
+	float		rescale;
+} TridentIndexRow;
+
+#define TridentIndexRowSigns(row) \
+	((uint8 *) (row) + MAXALIGN(sizeof(TridentIndexRow)))
+
+/* page.c */
+
+/* The layout that follows from what the meta page fixes. */
+extern void trident_index_layout(TridentIndexLayout *layout, int dim, int dp,
+								 TridentIndexFormat format, int bits,
+								 bool has_key);
+
+/* Bytes of a TridentIndexRow with its codes. */
+extern Size trident_index_row_bytes(const TridentIndexLayout *layout);
+
+/* Where a row's finer code or exact values lie. */
+extern uint8 *trident_index_row_values(const TridentIndexLayout *layout,
+									   const TridentIndexRow *row);
+
+/* Make page an empty one of a kind; all else in it is zero. */
+extern void trident_index_page_init(Page page, TridentIndexPageKind kind,
+									int32 list, uint32 generation);
+
+/*
+ * Error INDEX_CORRUPTED, with a hint, where page (read from block of index)
+ * is not a page of that kind.
+ */
+extern void trident_index_page_check(Relation index, BlockNumber block,
+									 Page page, TridentIndexPageKind kind);
+
+/* Append a row; the caller holds the page exclusively and has seen room. */
+extern void trident_index_page_append(const TridentIndexLayout *layout,
+									  Page page, const TridentIndexRow *row);
+
+/* Read slot into row, a chunk of trident_index_row_bytes(). */
+extern void trident_index_page_get(const TridentIndexLayout *layout,
+								   Page page, int slot, TridentIndexRow *row);
+
+/*
+ * Remove slot by moving the last row into it.  Nothing remembers a row's
+ * slot: a scan takes what it needs of a page under one lock.
+ */
+extern void trident_index_page_remove(const TridentIndexLayout *layout,
+									  Page page, int slot);
+
+static inline ItemPointer
+trident_index_page_tids(const TridentIndexLayout *layout, Page page)
+{
+	return (ItemPointer) (PageGetContents(page) + layout->tids);
+}
+
+static inline bool
+trident_index_page_full(const TridentIndexLayout *layout, Page page)
+{
+	return TridentIndexPageHeader(page)->nrows >= layout->capacity;
+}
+
+#endif							/* TRIDENT_INDEX_PAGE_H */

@@ -1,0 +1,446 @@
+/*
+ * rank.c
+ *	  Candidates in, rows out: the order in which a scan returns rows.
+ *
+ * A row may leave the scan when (1) the lists that its number in the output
+ * asks for are scored (curve.h), and (2) no candidate has a bound below its
+ * exact value.  Rows that turn up after a farther row has left are "late":
+ * trident.index_order = auto keeps them and returns them when nothing else is
+ * left, so that a query gets all rows there are; strict drops them.
+ *
+ * All heaps are binary heaps in arrays of the scan's context.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/relscan.h"
+#include "catalog/index.h"
+#include "common/hashfn.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/float.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "base/compat.h"
+#include "base/guc.h"
+#include "index/scan.h"
+
+/* "want" grows by this factor; one scoring costs about the same at each size. */
+#define WANT_GROWTH 8
+
+/* A table of row addresses. */
+typedef struct SeenTid
+{
+	ItemPointerData tid;
+	char		status;
+} SeenTid;
+
+#define SH_PREFIX seentids
+#define SH_ELEMENT_TYPE SeenTid
+#define SH_KEY_TYPE ItemPointerData
+#define SH_KEY tid
+#define SH_HASH_KEY(tb, key) \
+	hash_bytes((const unsigned char *) &(key), sizeof(ItemPointerData))
+#define SH_EQUAL(tb, a, b) (ItemPointerCompare(&(a), &(b)) == 0)
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/* Make room for one more element of an array of the scan. */
+#define RESERVE(so, array, count, max) \
+	do { \
+		if ((count) >= (max)) \
+		{ \
+			(max) = Max(64, 2 * (max)); \
+			(array) = (array) == NULL ? \
+				MemoryContextAllocHuge((so)->context, sizeof(*(array)) * (max)) : \
+				repalloc_huge((array), sizeof(*(array)) * (max)); \
+		} \
+	} while (0)
+
+void
+trident_index_candidate_add(TridentIndexScan *so, float bound, ItemPointer tid)
+{
+	TridentIndexCandidate *heap;
+	int			i;
+
+	RESERVE(so, so->candidates, so->ncandidates, so->max_candidates);
+	heap = so->candidates;
+	for (i = so->ncandidates++; i > 0; i = (i - 1) / 2)
+	{
+		if (heap[(i - 1) / 2].bound <= bound)
+			break;
+		heap[i] = heap[(i - 1) / 2];
+	}
+	heap[i].bound = bound;
+	heap[i].tid = *tid;
+}
+
+/* Take the candidate with the least bound. */
+static TridentIndexCandidate
+pop_candidate(TridentIndexScan *so)
+{
+	TridentIndexCandidate *heap = so->candidates;
+	TridentIndexCandidate top = heap[0];
+	TridentIndexCandidate last = heap[--so->ncandidates];
+	int			i = 0;
+
+	for (;;)
+	{
+		int			child = 2 * i + 1;
+
+		if (child >= so->ncandidates)
+			break;
+		if (child + 1 < so->ncandidates && heap[child + 1].bound < heap[child].bound)
+			child++;
+		if (last.bound <= heap[child].bound)
+			break;
+		heap[i] = heap[child];
+		i = child;
+	}
+	heap[i] = last;
+	return top;
+}
+
+void
+trident_index_found_add(TridentIndexScan *so, double value, ItemPointer tid)
+{
+	TridentIndexFound *heap;
+	int			i;
+
+	RESERVE(so, so->found, so->nfound, so->max_found);
+	heap = so->found;
+	for (i = so->nfound++; i > 0; i = (i - 1) / 2)
+	{
+		if (heap[(i - 1) / 2].value <= value)
+			break;
+		heap[i] = heap[(i - 1) / 2];
+	}
+	heap[i].value = value;
+	heap[i].tid = *tid;
+}
+
+/* Take the found row with the least value. */
+static TridentIndexFound
+pop_found(TridentIndexScan *so)
+{
+	TridentIndexFound *heap = so->found;
+	TridentIndexFound top = heap[0];
+	TridentIndexFound last = heap[--so->nfound];
+	int			i = 0;
+
+	for (;;)
+	{
+		int			child = 2 * i + 1;
+
+		if (child >= so->nfound)
+			break;
+		if (child + 1 < so->nfound && heap[child + 1].value < heap[child].value)
+			child++;
+		if (last.value <= heap[child].value)
+			break;
+		heap[i] = heap[child];
+		i = child;
+	}
+	heap[i] = last;
+	return top;
+}
+
+void
+trident_index_best_add(TridentIndexScan *so, float estimate)
+{
+	float	   *heap = so->best;
+	int			i;
+
+	if (so->nbest < so->want)
+	{
+		RESERVE(so, so->best, so->nbest, so->max_best);
+		heap = so->best;
+		for (i = so->nbest++; i > 0; i = (i - 1) / 2)
+		{
+			if (heap[(i - 1) / 2] >= estimate)
+				break;
+			heap[i] = heap[(i - 1) / 2];
+		}
+		heap[i] = estimate;
+		return;
+	}
+	if (estimate >= heap[0])
+		return;
+	for (i = 0;;)
+	{
+		int			child = 2 * i + 1;
+
+		if (child >= so->nbest)
+			break;
+		if (child + 1 < so->nbest && heap[child + 1] > heap[child])
+			child++;
+		if (estimate >= heap[child])
+			break;
+		heap[i] = heap[child];
+		i = child;
+	}
+	heap[i] = estimate;
+}
+
+bool
+trident_index_was_seen(TridentIndexScan *so, ItemPointer tid)
+{
+	return seentids_lookup(so->seen_hash, *tid) != NULL;
+}
+
+/* Remember that a row has been looked at. */
+static void
+remember(TridentIndexScan *so, ItemPointer tid)
+{
+	bool		found;
+
+	RESERVE(so, so->seen, so->nseen, so->max_seen);
+	so->seen[so->nseen++] = *tid;
+	if (so->seen_hash)
+		seentids_insert(so->seen_hash, *tid, &found);
+}
+
+/*
+ * Forget what the scored lists gave, but not which rows have been looked at:
+ * lists are to be scored again from the first, keeping "want" rows.
+ */
+static void
+score_again(TridentIndexScan *so, int want)
+{
+	bool		found;
+	int			i;
+
+	if (so->seen_hash == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(so->context);
+
+		so->seen_hash = seentids_create(so->context, Max(so->nseen, 64), NULL);
+		for (i = 0; i < so->nseen; i++)
+			seentids_insert(so->seen_hash, so->seen[i], &found);
+		MemoryContextSwitchTo(old);
+	}
+	so->want = want;
+	so->nbest = 0;
+	so->ncandidates = 0;
+	/* found rows are remembered, unless their values came from the index */
+	if (so->coder.layout.format == TRIDENT_INDEX_EXACT)
+		so->nfound = 0;
+	so->has_dropped = false;
+	so->nprobed = 0;
+	so->nmatched = 0;
+	so->stats.codes_scanned = 0;
+	so->stats.rescored++;
+}
+
+/* Training has replaced the model: order its lists, and begin again. */
+static void
+take_new_model(IndexScanDesc scan)
+{
+	TridentIndexScan *so = scan->opaque;
+	const TridentIndexModel *model = trident_index_model(scan->indexRelation);
+	MemoryContext old = MemoryContextSwitchTo(so->context);
+
+	so->meta = model->meta;
+	trident_index_order_start(&so->order, model, so->query);
+	MemoryContextSwitchTo(old);
+	score_again(so, so->want);
+}
+
+/* The exact value of the heap row in the slot; false if it has none. */
+static bool
+row_value(IndexScanDesc scan, double *value)
+{
+	TridentIndexScan *so = scan->opaque;
+	AttrNumber	attnum = scan->indexRelation->rd_index->indkey.values[0];
+	Datum		datum;
+	bool		isnull;
+
+	if (attnum != 0)
+		datum = slot_getattr(so->slot, attnum, &isnull);
+	else
+	{
+		Datum		values[INDEX_MAX_KEYS];
+		bool		nulls[INDEX_MAX_KEYS];
+
+		if (so->estate == NULL)
+		{
+			so->index_info = BuildIndexInfo(scan->indexRelation);
+			so->estate = CreateExecutorState();
+		}
+		GetPerTupleExprContext(so->estate)->ecxt_scantuple = so->slot;
+		FormIndexDatum(so->index_info, so->slot, so->estate, values, nulls);
+		datum = values[0];
+		isnull = nulls[0];
+	}
+	if (isnull)
+		return false;
+	trident_index_read_value(&so->coder, datum, so->scratch);
+	*value = trident_index_exact_value(&so->coder, so->query, so->scratch);
+	if (isnan(*value))
+		*value = get_float8_infinity();
+	return true;
+}
+
+/* Read the heap row of a candidate and keep it if the snapshot sees it. */
+static void
+look_at(IndexScanDesc scan, ItemPointer tid)
+{
+	TridentIndexScan *so = scan->opaque;
+	ItemPointerData heap_tid = *tid;
+	bool		call_again = false;
+	bool		all_dead = false;
+	MemoryContext old;
+	double		value;
+
+	if (so->fetch == NULL)
+	{
+		so->fetch = table_index_fetch_begin(scan->heapRelation);
+		so->slot = table_slot_create(scan->heapRelation, NULL);
+	}
+	so->stats.rows_reranked++;
+	remember(so, tid);
+	if (!table_index_fetch_tuple(so->fetch, &heap_tid, scan->xs_snapshot,
+								 so->slot, &call_again, &all_dead))
+	{
+		so->ninvisible++;
+		return;
+	}
+	old = MemoryContextSwitchTo(so->row_context);
+	MemoryContextReset(so->row_context);
+	if (row_value(scan, &value))
+		trident_index_found_add(so, value, tid);
+	if (so->estate)
+		ResetPerTupleExprContext(so->estate);
+	MemoryContextSwitchTo(old);
+}
+
+/* Score lists until the next row may leave. */
+static void
+probe_enough(IndexScanDesc scan)
+{
+	TridentIndexScan *so = scan->opaque;
+	int			need;
+
+	while ((need = trident_index_probes_for(so, so->nreturned + 1)) > so->nprobed)
+	{
+		if (!trident_index_probe(scan, need))
+			take_new_model(scan);
+	}
+}
+
+/* Candidates are used up: find more.  False when there are no more rows. */
+static bool
+extend(IndexScanDesc scan)
+{
+	TridentIndexScan *so = scan->opaque;
+
+	if (so->has_dropped)
+	{
+		score_again(so, so->want > INT_MAX / WANT_GROWTH ?
+					INT_MAX : so->want * WANT_GROWTH);
+		return true;
+	}
+	if (so->nprobed >= so->order.nlists)
+		return false;
+	if (!trident_index_probe(scan, so->nprobed + 1 + so->nprobed / 2))
+		take_new_model(scan);
+	return true;
+}
+
+/*
+ * Read candidates' heap rows until the nearest row found is no farther than
+ * any candidate can be.
+ */
+static void
+settle(IndexScanDesc scan)
+{
+	TridentIndexScan *so = scan->opaque;
+
+	while (so->ncandidates > 0 &&
+		   (so->nfound == 0 || so->candidates[0].bound <= so->found[0].value))
+	{
+		TridentIndexCandidate candidate = pop_candidate(so);
+
+		if (so->query == NULL)
+		{
+			remember(so, &candidate.tid);
+			trident_index_found_add(so, 0, &candidate.tid);
+			return;
+		}
+		look_at(scan, &candidate.tid);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* Compare found rows for qsort. */
+static int
+compare_found(const void *a, const void *b)
+{
+	double		x = ((const TridentIndexFound *) a)->value;
+	double		y = ((const TridentIndexFound *) b)->value;
+
+	return (x > y) - (x < y);
+}
+
+/* The next of the rows that came too late to be in order. */
+static bool
+next_late(TridentIndexScan *so, TridentIndexFound *row)
+{
+	if (so->next_late == 0)
+		qsort(so->late, so->nlate, sizeof(TridentIndexFound), compare_found);
+	if (so->next_late >= so->nlate)
+		return false;
+	*row = so->late[so->next_late++];
+	so->nreturned++;
+	return true;
+}
+
+bool
+trident_index_next(IndexScanDesc scan, TridentIndexFound *row)
+{
+	TridentIndexScan *so = scan->opaque;
+
+	for (;;)
+	{
+		if (so->next_late > 0)
+			return next_late(so, row);
+		probe_enough(scan);
+
+		/*
+		 * Of the rows that candidates were kept for, some have left and some
+		 * were not visible: when those are all, a row that was dropped may be
+		 * next.
+		 */
+		if (so->has_dropped &&
+			so->nreturned + so->ninvisible + so->nlate >= so->want)
+		{
+			extend(scan);
+			continue;
+		}
+		settle(scan);
+		if (so->nfound == 0)
+		{
+			if (extend(scan))
+				continue;
+			return next_late(so, row);
+		}
+
+		*row = pop_found(so);
+		if (so->coder.layout.format == TRIDENT_INDEX_EXACT)
+			remember(so, &row->tid);
+		if (row->value < so->last_value)
+		{
+			if (trident_base_index_order == TRIDENT_BASE_INDEX_ORDER_STRICT)
+				continue;
+			RESERVE(so, so->late, so->nlate, so->max_late);
+			so->late[so->nlate++] = *row;
+			continue;
+		}
+		so->last_value = row->value;
+		so->nreturned++;
+		return true;
+	}
+}

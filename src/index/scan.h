@@ -1,0 +1,154 @@
+/*
+ * scan.h
+ *	  A scan: which lists it probes, what it has found, what it gives out.
+ *
+ * The flow of a row: probe.c reads lists, nearest first, and keeps the rows
+ * whose bound may matter as candidates; rank.c takes candidates in the order
+ * of their bounds, reads their heap rows, and gives a row out when no
+ * candidate can be nearer; scan.c is the access method's side.
+ *
+ * How many rows the executor will take is not known.  "want" is how many the
+ * candidates suffice for; a scan that goes beyond scores its lists again with
+ * a greater one.
+ */
+#ifndef TRIDENT_INDEX_SCAN_H
+#define TRIDENT_INDEX_SCAN_H
+
+#include "access/genam.h"
+#include "access/tableam.h"
+#include "nodes/execnodes.h"
+#include "utils/float.h"
+
+#include "index/curve.h"
+#include "index/order.h"
+#include "index/store.h"
+
+/* A row that may be among the nearest; bound is a lower bound of its value. */
+typedef struct TridentIndexCandidate
+{
+	float		bound;
+	ItemPointerData tid;
+} TridentIndexCandidate;
+
+/* A visible row and its exact value. */
+typedef struct TridentIndexFound
+{
+	double		value;
+	ItemPointerData tid;
+} TridentIndexFound;
+
+/* What the last scan of this backend did, for trident_last_scan(). */
+typedef struct TridentIndexScanStats
+{
+	Oid			index;			/* InvalidOid: there was none */
+	int			nlists;
+	int			lists_probed;
+	int64		codes_scanned;
+	int64		codes_refined;	/* finer codes looked at */
+	int64		rows_reranked;	/* heap rows read */
+	int64		rows_returned;
+	int			rescored;		/* times the lists were scored again */
+	double		target_recall;
+} TridentIndexScanStats;
+
+typedef struct TridentIndexScan
+{
+	MemoryContext context;		/* reset by rescan */
+	TridentIndexCoder coder;	/* without the rotation, once prepared */
+	TridentIndexMeta meta;
+	TridentIndexQuery *query;	/* NULL: all rows are equally near */
+	bool		is_prepared;
+	bool		is_exact;		/* recall 1 is asked for: prune nothing */
+
+	/* rows of the key column looked for; nlabels < 0: no such condition */
+	int			nlabels;
+	uint32	   *labels;
+	bool		is_impossible;	/* the condition is never true */
+
+	TridentIndexOrder order;	/* of lists */
+	int			nprobed;		/* the first so many have been scored */
+	int64		nmatched;		/* rows with the label, of codes_scanned */
+
+	/* candidates: a heap, least bound on top */
+	int			ncandidates;
+	int			max_candidates;
+	TridentIndexCandidate *candidates;
+
+	/* the least "want" estimates: a heap, greatest on top */
+	int			want;
+	int			nbest;
+	int			max_best;
+	float	   *best;
+	bool		has_dropped;	/* rows were left out because of "want" */
+
+	/* found rows: a heap, least value on top */
+	int			nfound;
+	int			max_found;
+	TridentIndexFound *found;
+
+	/* rows found too late to be in order */
+	int			nlate;
+	int			max_late;
+	TridentIndexFound *late;
+	int			next_late;		/* given out so far; they are sorted by then */
+
+	double		last_value;		/* of the row given out last */
+	int64		nreturned;
+	int64		ninvisible;		/* looked at, but not there for our snapshot */
+
+	/* rows that were looked at before, when lists are scored again */
+	int			nseen;
+	int			max_seen;
+	ItemPointerData *seen;
+	struct seentids_hash *seen_hash;
+
+	/* heap access */
+	IndexFetchTableData *fetch;
+	TupleTableSlot *slot;
+	IndexInfo  *index_info;		/* for an expression; else NULL */
+	EState	   *estate;
+	MemoryContext row_context;	/* reset for every heap row */
+	float	   *scratch;		/* dim floats */
+
+	TridentIndexScanStats stats;
+} TridentIndexScan;
+
+/* probe.c */
+
+/*
+ * Score further lists until upto are scored, collecting candidates.  Returns
+ * false where training has replaced the model under the scan: the rows
+ * collected so far are good, but lists must be ordered anew.
+ */
+extern bool trident_index_probe(IndexScanDesc scan, int upto);
+
+/* How many lists must have been scored before row number i may leave. */
+extern int	trident_index_probes_for(TridentIndexScan *so, int64 i);
+
+/* rank.c */
+
+/* The nearest row not given out yet; false when there is none. */
+extern bool trident_index_next(IndexScanDesc scan, TridentIndexFound *row);
+
+/* Keep a row as candidate. */
+extern void trident_index_candidate_add(TridentIndexScan *so, float bound,
+										ItemPointer tid);
+
+/* Keep a row whose exact value is known (EXACT). */
+extern void trident_index_found_add(TridentIndexScan *so, double value,
+									ItemPointer tid);
+
+/* Take note of an estimate; the greatest of the least "want" bounds others. */
+extern void trident_index_best_add(TridentIndexScan *so, float estimate);
+
+/* Rows whose bound is not below this need not be kept. */
+static inline float
+trident_index_threshold(const TridentIndexScan *so)
+{
+	return so->nbest < so->want ? get_float4_infinity() : so->best[0];
+}
+
+/* Have we looked at this row in an earlier scoring of its list? */
+extern bool trident_index_was_seen(TridentIndexScan *so, ItemPointer tid);
+
+#endif							/* TRIDENT_INDEX_SCAN_H */

@@ -1,0 +1,388 @@
+/*
+ * train.c
+ *	  From a sample of rows to the centroids of the lists, in three steps.
+ *
+ * Coarse: k-means of a part of the sample into about sqrt(lists) cells; each
+ * row of the sample goes to its nearest cell; cells get lists in proportion
+ * to their rows.  Cells: k-means of each cell's rows, one cell independent of
+ * another.  Finish: all lists are refined together by rows of the whole
+ * sample, so that borders between cells cease to matter.
+ *
+ * With n lists and s rows of sample a list this costs about sqrt(n) / 2 times
+ * less than k-means of all rows into all lists at once, which for a thousand
+ * lists and more would be most of the time of a build.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+
+#include "index/train.h"
+
+/* Below so many rows a scan of all codes is as fast as a choice of lists. */
+#define MIN_ROWS 10000
+
+/* Rows of the sample that coarse centroids are found from, for each. */
+#define COARSE_ROWS 256
+
+/* Rounds of the finish. */
+#define FINISH_ROUNDS 0
+
+#define COARSE_FACTOR 1.0
+
+/* Rows that are assigned between two looks for an interrupt. */
+#define ASSIGN_ROWS 512
+
+#define CHUNK(training, type, member) \
+	((type *) ((char *) (training) + (training)->member))
+
+/* See train.h. */
+int
+trident_index_lists_for(double rows)
+{
+	if (!(rows >= MIN_ROWS))
+		return 0;
+	return (int) Min(4 * sqrt(rows), TRIDENT_INDEX_MAX_LISTS);
+}
+
+static int
+cells_for(int nlists)
+{
+	return Max(1, (int) (COARSE_FACTOR * sqrt(nlists)));
+}
+
+/* Set the offsets of the chunk; returns its size. */
+static Size
+lay_out(const TridentIndexSample *sample, int nlists,
+		TridentIndexTraining *training)
+{
+	Size		dp = sample->dp;
+	Size		max_coarse = cells_for(nlists);
+	Size		at = MAXALIGN(sizeof(TridentIndexTraining));
+
+	training->nlists = nlists;
+	training->max_coarse = (int) max_coarse;
+	training->coarse = at;
+	at += MAXALIGN(sizeof(float) * max_coarse * dp);
+	training->first_row = at;
+	at += MAXALIGN(sizeof(int) * (max_coarse + 1));
+	training->row_of = at;
+	at += MAXALIGN(sizeof(int) * (Size) sample->nrows);
+	training->first_list = at;
+	at += MAXALIGN(sizeof(int) * (max_coarse + 1));
+	training->found = at;
+	at += MAXALIGN(sizeof(int) * max_coarse);
+	training->lists = at;
+	at += MAXALIGN(sizeof(float) * nlists * dp);
+	return at;
+}
+
+/* See train.h. */
+Size
+trident_index_training_size(const TridentIndexSample *sample, int nlists)
+{
+	TridentIndexTraining training;
+
+	return lay_out(sample, nlists, &training);
+}
+
+/* Put the numbers 0 to n - 1 into random order. */
+static void
+shuffle(pg_prng_state *prng, int n, int *order)
+{
+	for (int i = 0; i < n; i++)
+	{
+		int			j = (int) pg_prng_uint64_range(prng, 0, i);
+
+		order[i] = order[j];
+		order[j] = i;
+	}
+}
+
+/* Copy rows of the sample side by side. */
+static float *
+gather(const TridentIndexSample *sample, int n, const int *rows)
+{
+	Size		size = sizeof(float) * sample->dp;
+	float	   *copy = MemoryContextAllocHuge(CurrentMemoryContext, size * n);
+
+	for (int i = 0; i < n; i++)
+		memcpy(copy + (Size) i * sample->dp,
+			   sample->rows + (Size) rows[i] * sample->dp, size);
+	return copy;
+}
+
+/*
+ * Group the rows of the sample, in the order given, by their nearest cell:
+ * fills first_row and row_of.
+ */
+static void
+group_rows(const TridentIndexSample *sample, const int *order,
+		   TridentIndexTraining *training)
+{
+	int			n = sample->nrows;
+	int		   *first = CHUNK(training, int, first_row);
+	int		   *row_of = CHUNK(training, int, row_of);
+	int		   *cell = palloc0(sizeof(int) * n);
+	float	   *score = palloc(sizeof(float) * n);
+	int		   *next = palloc0(sizeof(int) * (training->ncoarse + 1));
+	float	   *norm2 = palloc(sizeof(float) * training->ncoarse);
+	TridentIndexTargets targets = {
+		.n = training->ncoarse,
+		.dp = sample->dp,
+		.centroids = CHUNK(training, float, coarse),
+		.norm2 = norm2
+	};
+
+	trident_index_norms(training->ncoarse, sample->dp, targets.centroids,
+						norm2);
+	for (int i = 0; i < n; i++)
+		score[i] = INFINITY;
+	for (int i = 0; i < n; i += ASSIGN_ROWS)
+	{
+		trident_index_nearest(&targets, Min(ASSIGN_ROWS, n - i),
+							  sample->rows + (Size) i * sample->dp,
+							  cell + i, score + i);
+		CHECK_FOR_INTERRUPTS();
+	}
+
+	for (int i = 0; i < n; i++)
+		next[cell[i] + 1]++;
+	for (int c = 0; c < training->ncoarse; c++)
+		next[c + 1] += next[c];
+	memcpy(first, next, sizeof(int) * (training->ncoarse + 1));
+	for (int i = 0; i < n; i++)
+		row_of[next[cell[order[i]]]++] = order[i];
+
+	pfree(cell);
+	pfree(score);
+	pfree(next);
+	pfree(norm2);
+}
+
+/*
+ * Share the lists out to the cells in proportion to their rows, each list to
+ * the cell with the most rows for each half list more (Sainte-Lague): fills
+ * first_list.  A cell without rows gets none, any other at least one and no
+ * more than it has rows.
+ */
+static void
+apportion(TridentIndexTraining *training)
+{
+	const int  *first_row = CHUNK(training, int, first_row);
+	int		   *first_list = CHUNK(training, int, first_list);
+	int			ncoarse = training->ncoarse;
+	int		   *seats = palloc(sizeof(int) * ncoarse);
+	int			left = training->nlists;
+
+	for (int c = 0; c < ncoarse; c++)
+	{
+		seats[c] = first_row[c + 1] > first_row[c] ? 1 : 0;
+		left -= seats[c];
+	}
+	for (; left > 0; left--)
+	{
+		double		most = 0;
+		int			winner = -1;
+
+		for (int c = 0; c < ncoarse; c++)
+		{
+			int			rows = first_row[c + 1] - first_row[c];
+			double		claim = rows / (2.0 * seats[c] + 1.0);
+
+			if (seats[c] < rows && claim > most)
+			{
+				most = claim;
+				winner = c;
+			}
+		}
+		if (winner < 0)
+			break;				/* every row has a list */
+		seats[winner]++;
+	}
+
+	first_list[0] = 0;
+	for (int c = 0; c < ncoarse; c++)
+		first_list[c + 1] = first_list[c] + seats[c];
+	pfree(seats);
+}
+
+/* See train.h. */
+void
+trident_index_train_coarse(const TridentIndexSample *sample, int nlists,
+						   uint64 seed, TridentIndexTraining *training)
+{
+	TridentIndexSample part = *sample;
+	int		   *order = palloc(sizeof(int) * sample->nrows);
+	pg_prng_state prng;
+
+	lay_out(sample, nlists, training);
+	training->seed = seed;
+	pg_prng_seed(&prng, seed);
+	shuffle(&prng, sample->nrows, order);
+
+	part.nrows = Min(sample->nrows, training->max_coarse * COARSE_ROWS);
+	part.rows = gather(sample, part.nrows, order);
+	training->ncoarse =
+		trident_index_lloyd(&part, training->max_coarse, seed,
+							CHUNK(training, float, coarse));
+	pfree(unconstify(float *, part.rows));
+
+	group_rows(sample, order, training);
+	apportion(training);
+	pfree(order);
+}
+
+/* See train.h. */
+void
+trident_index_train_cell(const TridentIndexSample *sample,
+						 TridentIndexTraining *training, int cell)
+{
+	const int  *first_row = CHUNK(training, int, first_row);
+	const int  *first_list = CHUNK(training, int, first_list);
+	TridentIndexSample members = *sample;
+
+	members.nrows = first_row[cell + 1] - first_row[cell];
+	members.rows = gather(sample, members.nrows,
+						  CHUNK(training, int, row_of) + first_row[cell]);
+	CHUNK(training, int, found)[cell] =
+		trident_index_lloyd(&members, first_list[cell + 1] - first_list[cell],
+							training->seed + 1 + cell,
+							CHUNK(training, float, lists) +
+							(Size) first_list[cell] * sample->dp);
+	pfree(unconstify(float *, members.rows));
+}
+
+/*
+ * The lists that were found, side by side, without the cells that have none
+ * and without lists equal to one of another cell.  *count[list], where given,
+ * 0 marks lists to leave out.
+ */
+static TridentIndexCentroids *
+collect(const TridentIndexSample *sample,
+		const TridentIndexTraining *training)
+{
+	const int  *first_list = CHUNK(training, int, first_list);
+	const int  *found = CHUNK(training, int, found);
+	Size		dp = sample->dp;
+	TridentIndexCentroids *centroids = palloc(sizeof(TridentIndexCentroids));
+	int			ncoarse = 0;
+	int			nlists = 0;
+
+	centroids->dp = sample->dp;
+	centroids->first = palloc(sizeof(int) * (training->ncoarse + 1));
+	centroids->coarse = palloc(sizeof(float) * training->ncoarse * dp);
+	centroids->coarse_norm2 = palloc(sizeof(float) * training->ncoarse);
+	centroids->lists = MemoryContextAllocHuge(CurrentMemoryContext,
+											  sizeof(float) * training->nlists * dp);
+	centroids->list_norm2 = palloc(sizeof(float) * training->nlists);
+	centroids->first[0] = 0;
+	for (int c = 0; c < training->ncoarse; c++)
+	{
+		if (found[c] == 0)
+			continue;
+		memcpy(centroids->coarse + ncoarse * dp,
+			   CHUNK(training, float, coarse) + c * dp, sizeof(float) * dp);
+		memcpy(centroids->lists + nlists * dp,
+			   CHUNK(training, float, lists) + first_list[c] * dp,
+			   sizeof(float) * found[c] * dp);
+		nlists += found[c];
+		centroids->first[++ncoarse] = nlists;
+	}
+	centroids->ncoarse = ncoarse;
+	centroids->nlists = nlists;
+	return centroids;
+}
+
+static void
+set_norms(TridentIndexCentroids *centroids)
+{
+	trident_index_norms(centroids->nlists, centroids->dp, centroids->lists,
+						centroids->list_norm2);
+	trident_index_norms(centroids->ncoarse, centroids->dp, centroids->coarse,
+						centroids->coarse_norm2);
+}
+
+/* One round of Lloyd over all lists; each cell moves to the mean of its rows. */
+static void
+refine(const TridentIndexSample *sample, TridentIndexCentroids *centroids)
+{
+	Size		dp = sample->dp;
+	double	   *sum = MemoryContextAllocHuge(CurrentMemoryContext,
+											 sizeof(double) * centroids->nlists * dp);
+	double	   *cell_sum = palloc(sizeof(double) * dp);
+	int		   *count = palloc0(sizeof(int) * centroids->nlists);
+	int		   *list = palloc(sizeof(int) * ASSIGN_ROWS);
+
+	memset(sum, 0, sizeof(double) * centroids->nlists * dp);
+	for (int i = 0; i < sample->nrows; i += ASSIGN_ROWS)
+	{
+		const float *rows = sample->rows + i * dp;
+		int			m = Min(ASSIGN_ROWS, sample->nrows - i);
+
+		trident_index_assign(centroids, m, rows, list, NULL);
+		for (int r = 0; r < m; r++)
+		{
+			count[list[r]]++;
+			for (Size d = 0; d < dp; d++)
+				sum[list[r] * dp + d] += rows[r * dp + d];
+		}
+		CHECK_FOR_INTERRUPTS();
+	}
+	for (int c = 0; c < centroids->ncoarse; c++)
+	{
+		int			cell_count = 0;
+
+		memset(cell_sum, 0, sizeof(double) * dp);
+		for (int l = centroids->first[c]; l < centroids->first[c + 1]; l++)
+		{
+			if (count[l] == 0)
+				continue;
+			trident_index_mean(sample, sum + l * dp, count[l],
+							   centroids->lists + l * dp);
+			cell_count += count[l];
+			for (Size d = 0; d < dp; d++)
+				cell_sum[d] += sum[l * dp + d];
+		}
+		if (cell_count > 0)
+			trident_index_mean(sample, cell_sum, cell_count,
+							   centroids->coarse + c * dp);
+	}
+	set_norms(centroids);
+	pfree(sum);
+	pfree(cell_sum);
+	pfree(count);
+	pfree(list);
+}
+
+/* See train.h. */
+TridentIndexCentroids *
+trident_index_train_finish(const TridentIndexSample *sample,
+						   const TridentIndexTraining *training)
+{
+	TridentIndexCentroids *centroids = collect(sample, training);
+
+	set_norms(centroids);
+	for (int i = 0; i < FINISH_ROUNDS; i++)
+		refine(sample, centroids);
+	return centroids;
+}
+
+/* See train.h. */
+TridentIndexCentroids *
+trident_index_train(const TridentIndexSample *sample, int nlists, uint64 seed)
+{
+	TridentIndexTraining *training;
+	TridentIndexCentroids *centroids;
+
+	training = MemoryContextAllocHuge(CurrentMemoryContext,
+									  trident_index_training_size(sample, nlists));
+	trident_index_train_coarse(sample, nlists, seed, training);
+	for (int c = 0; c < training->ncoarse; c++)
+		trident_index_train_cell(sample, training, c);
+	centroids = trident_index_train_finish(sample, training);
+	pfree(training);
+	return centroids;
+}

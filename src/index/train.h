@@ -1,0 +1,146 @@
+/*
+ * train.h
+ *	  Centroids of the lists: how they are found and how rows find them.
+ *
+ * Rows are arrays of dp floats, dp a multiple of 32: already rotated, padded
+ * with zeros, centred and normalised as the operator class wants.  All that
+ * is returned is palloc'd in CurrentMemoryContext.
+ */
+#ifndef TRIDENT_INDEX_TRAIN_H
+#define TRIDENT_INDEX_TRAIN_H
+
+/* As many lists as the page format can number. */
+#define TRIDENT_INDEX_MAX_LISTS 32768
+
+/*
+ * Two levels of centroids.  Lists are grouped by the coarse cell that they
+ * were found in: those of cell c are first[c] to first[c + 1] - 1.
+ */
+typedef struct TridentIndexCentroids
+{
+	int			dp;				/* floats a centroid */
+	int			nlists;
+	int			ncoarse;
+	int		   *first;			/* ncoarse + 1: first list of each cell */
+	float	   *coarse;			/* ncoarse x dp */
+	float	   *coarse_norm2;	/* squared norm of each */
+	float	   *lists;			/* nlists x dp; no two are equal */
+	float	   *list_norm2;		/* squared norm of each */
+} TridentIndexCentroids;
+
+/* The rows that centroids are found from. */
+typedef struct TridentIndexSample
+{
+	const float *rows;			/* nrows x dp */
+	int			nrows;
+	int			dp;
+	bool		is_spherical;	/* rows have norm 1, and so have centroids */
+} TridentIndexSample;
+
+/*
+ * A training on its way: one chunk of memory without pointers, so that it may
+ * stand in shared memory.  Between train_coarse and train_finish every cell
+ * is trained once, by any process that sees chunk and sample: cells share no
+ * byte that they write.
+ */
+typedef struct TridentIndexTraining
+{
+	uint64		seed;
+	int			nlists;			/* as asked for: room for so many */
+	int			ncoarse;		/* cells found: to be trained, 0 on */
+	int			max_coarse;		/* room for so many */
+	/* offsets from the start of the chunk */
+	Size		coarse;			/* float[max_coarse x dp] */
+	Size		first_row;		/* int[max_coarse + 1], into row_of */
+	Size		row_of;			/* int[nrows]: rows of the sample, by cell */
+	Size		first_list;		/* int[max_coarse + 1]: room for lists */
+	Size		found;			/* int[max_coarse]: lists found in a cell */
+	Size		lists;			/* float[nlists x dp] */
+} TridentIndexTraining;
+
+/* train.c */
+
+/*
+ * How many lists an index over so many rows should have; 0: so few rows that
+ * scanning them all is best.
+ */
+extern int	trident_index_lists_for(double rows);
+
+/*
+ * Find at most nlists centroids for a sample: as many as asked for, unless it
+ * has fewer distinct rows.  At least one is returned, so the sample must have
+ * a row.  Same sample, same seed, same processor: same centroids.
+ */
+extern TridentIndexCentroids *trident_index_train(const TridentIndexSample *sample,
+												  int nlists, uint64 seed);
+
+/* The same in steps.  Bytes of the chunk that train_coarse fills. */
+extern Size trident_index_training_size(const TridentIndexSample *sample,
+										int nlists);
+
+/* Find the cells, give each its rows and its share of the lists. */
+extern void trident_index_train_coarse(const TridentIndexSample *sample,
+									   int nlists, uint64 seed,
+									   TridentIndexTraining *training);
+
+/* Find the lists of one cell. */
+extern void trident_index_train_cell(const TridentIndexSample *sample,
+									 TridentIndexTraining *training, int cell);
+
+/* Refine the lists of all cells together; the chunk may then be freed. */
+extern TridentIndexCentroids *trident_index_train_finish(const TridentIndexSample *sample,
+														 const TridentIndexTraining *training);
+
+/* assign.c */
+
+/*
+ * The nearest list of each row, and the squared distance to its centroid (at
+ * least 0; dist2 may be NULL).  Finds it in the cells nearest to the row: for
+ * some rows in a hundred a list of another cell is nearer, by little.  Rows
+ * are best passed some hundreds at a time.
+ */
+extern void trident_index_assign(const TridentIndexCentroids *centroids,
+								 int nrows, const float *rows,
+								 int *list, float *dist2);
+
+/*
+ * The nearest of n centroids for each of nrows rows, exactly: its number and
+ * its score, the squared distance less the squared norm of the row.  Only
+ * scores below those passed in replace them, so that calls with parts of the
+ * centroids can follow one another; "base" is added to the numbers.
+ */
+typedef struct TridentIndexTargets
+{
+	int			n;
+	int			base;
+	int			dp;
+	const float *centroids;		/* n x dp */
+	const float *norm2;			/* n */
+} TridentIndexTargets;
+
+extern void trident_index_nearest(const TridentIndexTargets *targets, int nrows,
+								  const float *rows, int *nearest,
+								  float *score);
+
+/* The squared norm of each of n rows. */
+extern void trident_index_norms(int n, int dp, const float *rows,
+								float *norm2);
+
+/* lloyd.c */
+
+/*
+ * k-means of all rows of a sample, which are in random order: at most k
+ * centroids into centroids[k x
+ * dp], none equal to another, none without a row.  Returns how many.
+ */
+extern int	trident_index_lloyd(const TridentIndexSample *sample, int k,
+								uint64 seed, float *centroids);
+
+/*
+ * The mean of count rows from their sum; of norm 1 for a spherical sample,
+ * unless the rows cancel each other.
+ */
+extern void trident_index_mean(const TridentIndexSample *sample,
+							   const double *sum, int count, float *mean);
+
+#endif							/* TRIDENT_INDEX_TRAIN_H */

@@ -1,0 +1,243 @@
+/*
+ * vacuum.c
+ *	  Removing dead rows, and giving pages back.
+ *
+ * Bulk deletion goes through the file in physical order.  Rows are removed by
+ * moving the page's last row into their slot, under an exclusive lock and
+ * logged: no cleanup lock is needed, since scans keep no place in a page
+ * (probe.c), and rows never change their page.  Rows added meanwhile were not
+ * there when the dead ones were collected, so it does not matter whether the
+ * pass sees them.
+ *
+ * Room in pages is used by later inserts into the same list: the directory
+ * entry says that there are holes.
+ */
+#include "postgres.h"
+
+#include "access/generic_xlog.h"
+#include "commands/vacuum.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/indexfsm.h"
+#include "storage/lmgr.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "base/compat.h"
+#include "index/am.h"
+
+/* What a pass over the file knows and counts. */
+typedef struct Pass
+{
+	IndexVacuumInfo *info;
+	IndexBulkDeleteResult *stats;
+	IndexBulkDeleteCallback callback;	/* NULL: only count */
+	void	   *callback_state;
+	TridentIndexMeta meta;
+	TridentIndexLayout layout;
+	bool	   *has_holes;		/* by list: rows have been removed */
+	BlockNumber free_pages;
+} Pass;
+
+/* Is any row of the page dead?  The caller holds a lock. */
+static bool
+has_dead_row(const Pass *pass, Page page)
+{
+	ItemPointer tids = trident_index_page_tids(&pass->layout, page);
+	int			nrows = TridentIndexPageHeader(page)->nrows;
+	int			slot;
+
+	for (slot = 0; slot < nrows; slot++)
+	{
+		if (pass->callback(&tids[slot], pass->callback_state))
+			return true;
+	}
+	return false;
+}
+
+/* Remove the dead rows of a page, which the caller holds exclusively. */
+static void
+remove_dead_rows(Pass *pass, Buffer buffer)
+{
+	GenericXLogState *state = GenericXLogStart(pass->info->index);
+	Page		page = GenericXLogRegisterBuffer(state, buffer, 0);
+	int			slot;
+
+	/* from the end, so that the row moved into a slot has been looked at */
+	for (slot = TridentIndexPageHeader(page)->nrows - 1; slot >= 0; slot--)
+	{
+		ItemPointer tid = &trident_index_page_tids(&pass->layout, page)[slot];
+
+		if (pass->callback(tid, pass->callback_state))
+		{
+			trident_index_page_remove(&pass->layout, page, slot);
+			pass->stats->tuples_removed++;
+		}
+	}
+	pass->has_holes[TridentIndexPageOpaque(page)->list] = true;
+	GenericXLogFinish(state);
+}
+
+/* A page that no list of the model in use has: free it, logged. */
+static void
+free_stale_page(Pass *pass, Buffer buffer)
+{
+	GenericXLogState *state = GenericXLogStart(pass->info->index);
+	Page		page = GenericXLogRegisterBuffer(state, buffer,
+												 GENERIC_XLOG_FULL_IMAGE);
+
+	trident_index_page_init(page, TRIDENT_INDEX_PAGE_FREE, 0,
+							pass->meta.generation);
+	GenericXLogFinish(state);
+}
+
+/* A list page of the model in use. */
+static void
+visit_list_page(Pass *pass, Buffer buffer)
+{
+	Page		page = BufferGetPage(buffer);
+
+	if (pass->callback && has_dead_row(pass, page))
+	{
+		/* Rows may be added between the locks, but nobody else removes any. */
+		LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+		remove_dead_rows(pass, buffer);
+	}
+	pass->stats->num_index_tuples += TridentIndexPageHeader(page)->nrows;
+}
+
+/* Visit one block of the file. */
+static void
+visit_block(Pass *pass, BlockNumber block)
+{
+	Relation	index = pass->info->index;
+	Buffer		buffer = ReadBufferExtended(index, MAIN_FORKNUM, block,
+											RBM_NORMAL, pass->info->strategy);
+	Page		page = BufferGetPage(buffer);
+	TridentIndexOpaque *opaque;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	if (PageIsNew(page))
+	{
+		/* an extension that a crash or an error left without content */
+		UnlockReleaseBuffer(buffer);
+		RecordFreeIndexPage(index, block);
+		pass->free_pages++;
+		return;
+	}
+	opaque = TridentIndexPageOpaque(page);
+	if (opaque->kind == TRIDENT_INDEX_PAGE_FREE)
+	{
+		RecordFreeIndexPage(index, block);
+		pass->free_pages++;
+	}
+	else if (opaque->kind != TRIDENT_INDEX_PAGE_META &&
+			 opaque->generation != pass->meta.generation)
+	{
+		/* replaced by training, or left by one that did not finish */
+		LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+		free_stale_page(pass, buffer);
+		RecordFreeIndexPage(index, block);
+		pass->stats->pages_newly_deleted++;
+		pass->free_pages++;
+	}
+	else if (opaque->kind == TRIDENT_INDEX_PAGE_LIST)
+		visit_list_page(pass, buffer);
+	UnlockReleaseBuffer(buffer);
+}
+
+/* Tell the directory which lists have got room. */
+static void
+mark_holes(Pass *pass)
+{
+	Relation	index = pass->info->index;
+	const TridentIndexModel *model = trident_index_model(index);
+	int			i;
+	int			list;
+
+	for (i = 0; i < model->ndirectory; i++)
+	{
+		int			first = i * TRIDENT_INDEX_ENTRIES;
+		int			n = Min(TRIDENT_INDEX_ENTRIES, model->meta.nlists - first);
+		GenericXLogState *state;
+		Buffer		buffer;
+		Page		page;
+
+		for (list = first; list < first + n && !pass->has_holes[list]; list++)
+			;
+		if (list == first + n)
+			continue;
+		buffer = ReadBuffer(index, model->directory[i]);
+		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+		state = GenericXLogStart(index);
+		page = GenericXLogRegisterBuffer(state, buffer, 0);
+		for (list = first; list < first + n; list++)
+		{
+			if (pass->has_holes[list])
+				TridentIndexPageEntries(page)[list - first].has_holes = 1;
+		}
+		GenericXLogFinish(state);
+		UnlockReleaseBuffer(buffer);
+	}
+}
+
+/* Go through all pages, removing what callback calls dead. */
+static IndexBulkDeleteResult *
+run_pass(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
+		 IndexBulkDeleteCallback callback, void *callback_state)
+{
+	Relation	index = info->index;
+	Pass		pass = {0};
+	BlockNumber block;
+	BlockNumber nblocks;
+
+	if (stats == NULL)
+		stats = palloc0(sizeof(IndexBulkDeleteResult));
+	pass.info = info;
+	pass.stats = stats;
+	pass.callback = callback;
+	pass.callback_state = callback_state;
+	trident_index_meta_read(index, &pass.meta);
+	trident_index_layout(&pass.layout, pass.meta.dim, pass.meta.dp,
+						 pass.meta.format, pass.meta.bits, pass.meta.has_key);
+	pass.has_holes = palloc0(sizeof(bool) * pass.meta.nlists);
+
+	stats->num_index_tuples = 0;
+	nblocks = RelationGetNumberOfBlocks(index);
+	for (block = 0; block < nblocks; block++)
+	{
+		TridentVacuumDelayPoint();
+		visit_block(&pass, block);
+	}
+	mark_holes(&pass);
+	stats->num_pages = nblocks;
+	stats->pages_deleted = stats->pages_free = pass.free_pages;
+	pfree(pass.has_holes);
+	return stats;
+}
+
+IndexBulkDeleteResult *
+trident_index_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
+						  IndexBulkDeleteCallback callback,
+						  void *callback_state)
+{
+	return run_pass(info, stats, callback, callback_state);
+}
+
+IndexBulkDeleteResult *
+trident_index_vacuum_cleanup(IndexVacuumInfo *info,
+							 IndexBulkDeleteResult *stats)
+{
+	if (info->analyze_only)
+		return stats;
+	/* without a deletion before, the rows have not been counted yet */
+	if (stats == NULL)
+		stats = run_pass(info, NULL, NULL, NULL);
+	/* training leaves the pages of the old model to be freed */
+	if (trident_index_retrain_if_due(info->index, stats->num_index_tuples))
+		stats = run_pass(info, stats, NULL, NULL);
+	IndexFreeSpaceMapVacuum(info->index);
+	return stats;
+}
