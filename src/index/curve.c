@@ -107,13 +107,12 @@ add_neighbor(Neighbors *heap, float estimate, int rank)
 
 /* The value of one row as its finer code, or its exact values, have it. */
 static float
-row_estimate(const Measure *measure, const char *contents, int slot,
-			 float list_value)
+row_estimate(const Measure *measure, Page page, int slot, float list_value)
 {
 	const TridentIndexCoder *coder = &measure->model->coder;
 	const TridentIndexLayout *layout = &coder->layout;
-	const uint8 *values = (const uint8 *) contents + layout->values +
-		(Size) slot * layout->code_bytes;
+	const uint8 *values = trident_index_page_values(layout, page, slot);
+	const float *factors = trident_index_page_factors(layout, page, slot);
 	const TridentIndexQuery *query = measure->query;
 	int32		dot;
 
@@ -122,8 +121,7 @@ row_estimate(const Measure *measure, const char *contents, int slot,
 	dot = layout->bits == 8 ?
 		trident_simd_code.dot_u8_s8(layout->dp, values, query->x8) :
 		trident_simd_code.dot_u4_s8(layout->dp, values, query->x8);
-	return ((const float *) (contents + layout->add))[slot] + list_value +
-		((const float *) (contents + layout->rescale))[slot] *
+	return factors[0] + list_value + factors[1] *
 		(query->x8_step * dot + query->fine_offset);
 }
 
@@ -134,7 +132,7 @@ measure_page(Measure *measure, Page page, int rank)
 	const TridentIndexLayout *layout = &measure->model->coder.layout;
 	const TridentIndexProbe *list = &measure->order.lists[rank];
 	const TridentIndexQuery *query = measure->query;
-	char	   *contents = PageGetContents(page);
+	char	   *contents = TridentIndexPageContents(page);
 	int			nrows = TridentIndexPageHeader(page)->nrows;
 	int			nblocks = (nrows + TRIDENT_SIMD_LANES - 1) / TRIDENT_SIMD_LANES;
 	float		bounds[BLCKSZ / 8];
@@ -167,10 +165,10 @@ measure_page(Measure *measure, Page page, int rank)
 
 		if (!(masks[slot / TRIDENT_SIMD_LANES] >> slot % TRIDENT_SIMD_LANES & 1))
 			continue;
-		estimate = row_estimate(measure, contents, slot, list->value);
+		estimate = row_estimate(measure, page, slot, list->value);
 		if (estimate < neighbor_limit(&measure->neighbors) &&
 			!ItemPointerEquals(&measure->self,
-							   &trident_index_page_tids(layout, page)[slot]))
+							   trident_index_page_tid(layout, page, slot)))
 			add_neighbor(&measure->neighbors, estimate, rank);
 	}
 }

@@ -86,7 +86,7 @@ read_model_values(Relation index, BlockNumber block, uint32 generation,
 					   &buffer))
 			return false;
 		page = BufferGetPage(buffer);
-		memcpy(out, PageGetContents(page), n * sizeof(float));
+		memcpy(out, TridentIndexPageContents(page), n * sizeof(float));
 		block = TridentIndexPageOpaque(page)->next;
 		UnlockReleaseBuffer(buffer);
 		out += n * sizeof(float);

@@ -39,18 +39,8 @@ place_arrays(TridentIndexLayout *layout, int capacity)
 		layout->labels = at;
 		at += padded * sizeof(uint32);
 	}
-	if (layout->format != TRIDENT_INDEX_EXACT)
-	{
-		layout->add = at;
-		at += capacity * sizeof(float);
-		layout->rescale = at;
-		at += capacity * sizeof(float);
-	}
-	layout->values = at;
-	at += (Size) capacity * layout->code_bytes;
-	layout->tids = at;
-	at += capacity * sizeof(ItemPointerData);
-	return at;
+	layout->rows = at;
+	return at + (Size) capacity * layout->row_bytes;
 }
 
 void
@@ -68,8 +58,12 @@ trident_index_layout(TridentIndexLayout *layout, int dim, int dp,
 	layout->code_bytes = (format == TRIDENT_INDEX_EXACT) ?
 		dim * (int) sizeof(float) : dp * bits / 8;
 
-	capacity = TRIDENT_INDEX_PAGE_BYTES /
-		(layout->code_bytes + sizeof(ItemPointerData));
+	layout->factors_in_row = layout->tid_in_row = layout->code_bytes;
+	if (format != TRIDENT_INDEX_EXACT)
+		layout->tid_in_row += 2 * sizeof(float);
+	layout->row_bytes = INTALIGN(layout->tid_in_row + sizeof(ItemPointerData));
+
+	capacity = TRIDENT_INDEX_PAGE_BYTES / layout->row_bytes;
 	while (capacity > 0 &&
 		   place_arrays(layout, capacity) > TRIDENT_INDEX_PAGE_BYTES)
 		capacity--;
@@ -97,7 +91,7 @@ trident_index_page_init(Page page, TridentIndexPageKind kind, int32 list,
 {
 	TridentIndexOpaque *opaque;
 
-	PageInit(page, BLCKSZ, sizeof(TridentIndexOpaque));
+	PageInit(page, BLCKSZ, 0);
 	/* No hole: what generic WAL takes for one would be lost at replay. */
 	((PageHeader) page)->pd_lower = ((PageHeader) page)->pd_special;
 	opaque = TridentIndexPageOpaque(page);
@@ -113,7 +107,6 @@ trident_index_page_check(Relation index, BlockNumber block, Page page,
 						 TridentIndexPageKind kind)
 {
 	if (!PageIsNew(page) &&
-		PageGetSpecialSize(page) == MAXALIGN(sizeof(TridentIndexOpaque)) &&
 		TridentIndexPageOpaque(page)->page_id == TRIDENT_INDEX_PAGE_ID &&
 		TridentIndexPageOpaque(page)->kind == kind)
 		return;
@@ -138,7 +131,7 @@ static void
 put_row(const TridentIndexLayout *layout, Page page, int slot,
 		const TridentIndexRow *row)
 {
-	char	   *contents = PageGetContents(page);
+	char	   *contents = TridentIndexPageContents(page);
 
 	if (layout->format == TRIDENT_INDEX_SIGNS)
 	{
@@ -156,12 +149,12 @@ put_row(const TridentIndexLayout *layout, Page page, int slot,
 		((uint32 *) (contents + layout->labels))[slot] = row->label;
 	if (layout->format != TRIDENT_INDEX_EXACT)
 	{
-		((float *) (contents + layout->add))[slot] = row->add;
-		((float *) (contents + layout->rescale))[slot] = row->rescale;
+		trident_index_page_factors(layout, page, slot)[0] = row->add;
+		trident_index_page_factors(layout, page, slot)[1] = row->rescale;
 	}
-	memcpy(contents + layout->values + (Size) slot * layout->code_bytes,
+	memcpy(trident_index_page_values(layout, page, slot),
 		   trident_index_row_values(layout, row), layout->code_bytes);
-	trident_index_page_tids(layout, page)[slot] = row->tid;
+	*trident_index_page_tid(layout, page, slot) = row->tid;
 }
 
 void
@@ -179,7 +172,7 @@ void
 trident_index_page_get(const TridentIndexLayout *layout, Page page, int slot,
 					   TridentIndexRow *row)
 {
-	char	   *contents = PageGetContents(page);
+	char	   *contents = TridentIndexPageContents(page);
 
 	memset(row, 0, sizeof(*row));
 	if (layout->format == TRIDENT_INDEX_SIGNS)
@@ -198,13 +191,12 @@ trident_index_page_get(const TridentIndexLayout *layout, Page page, int slot,
 		row->label = ((uint32 *) (contents + layout->labels))[slot];
 	if (layout->format != TRIDENT_INDEX_EXACT)
 	{
-		row->add = ((float *) (contents + layout->add))[slot];
-		row->rescale = ((float *) (contents + layout->rescale))[slot];
+		row->add = trident_index_page_factors(layout, page, slot)[0];
+		row->rescale = trident_index_page_factors(layout, page, slot)[1];
 	}
 	memcpy(trident_index_row_values(layout, row),
-		   contents + layout->values + (Size) slot * layout->code_bytes,
-		   layout->code_bytes);
-	row->tid = trident_index_page_tids(layout, page)[slot];
+		   trident_index_page_values(layout, page, slot), layout->code_bytes);
+	row->tid = *trident_index_page_tid(layout, page, slot);
 }
 
 void

@@ -2,7 +2,7 @@
  * page.h
  *	  What an index looks like on disk.
  *
- * Block 0 is the meta page.  All others carry a kind in their special space
+ * Block 0 is the meta page.  All others have a kind in their common head
  * and belong to one of three sorts of chain: the model (centroids), the
  * directory (an entry a list) or a list (rows).  A list's chain begins in its
  * directory entry; chains are linked by "next".
@@ -32,7 +32,7 @@
 
 #define TRIDENT_INDEX_MAGIC		0x54524944	/* "TRID" */
 #define TRIDENT_INDEX_VERSION	1
-#define TRIDENT_INDEX_PAGE_ID	0xFF54	/* last two bytes of every page */
+#define TRIDENT_INDEX_PAGE_ID	0xFF54
 
 #define TRIDENT_INDEX_META_BLOCK 0
 
@@ -56,7 +56,9 @@ typedef enum TridentIndexPageKind
 } TridentIndexPageKind;
 
 /*
- * Special space, 16 bytes.
+ * Common head of all pages, 16 bytes behind PostgreSQL's page header.  It is
+ * not in the special space, which is empty, because a scan would then touch
+ * two ends of every page.
  *
  *		0-3		next page of the chain, or InvalidBlockNumber
  *		4-7		list pages: number of the list
@@ -78,15 +80,16 @@ typedef struct TridentIndexOpaque
 	uint16		page_id;
 } TridentIndexOpaque;
 
-StaticAssertDecl(sizeof(TridentIndexOpaque) == 16, "page special space");
+StaticAssertDecl(sizeof(TridentIndexOpaque) == 16, "head of a page");
 
 #define TridentIndexPageOpaque(page) \
-	((TridentIndexOpaque *) PageGetSpecialPointer(page))
+	((TridentIndexOpaque *) PageGetContents(page))
 
-/* Bytes of a page between its header and its special space. */
+/* What follows the head, and how many bytes of it there are. */
+#define TridentIndexPageContents(page) \
+	(PageGetContents(page) + sizeof(TridentIndexOpaque))
 #define TRIDENT_INDEX_PAGE_BYTES \
-	(BLCKSZ - MAXALIGN(SizeOfPageHeaderData) - \
-	 MAXALIGN(sizeof(TridentIndexOpaque)))
+	(BLCKSZ - MAXALIGN(SizeOfPageHeaderData) - sizeof(TridentIndexOpaque))
 
 /* Values (float4 or int32) on a model page. */
 #define TRIDENT_INDEX_MODEL_VALUES \
@@ -125,7 +128,7 @@ typedef struct TridentIndexMeta
 	float		curve[TRIDENT_INDEX_CURVE_KS][TRIDENT_INDEX_CURVE_TARGETS];
 } TridentIndexMeta;
 
-#define TridentIndexPageMeta(page) ((TridentIndexMeta *) PageGetContents(page))
+#define TridentIndexPageMeta(page) ((TridentIndexMeta *) TridentIndexPageContents(page))
 
 /*
  * An entry of the directory, 16 bytes.
@@ -148,7 +151,7 @@ StaticAssertDecl(sizeof(TridentIndexListEntry) == 16, "directory entry");
 	((int) (TRIDENT_INDEX_PAGE_BYTES / sizeof(TridentIndexListEntry)))
 
 #define TridentIndexPageEntries(page) \
-	((TridentIndexListEntry *) PageGetContents(page))
+	((TridentIndexListEntry *) TridentIndexPageContents(page))
 
 /* Head of a list page, 8 bytes. */
 typedef struct TridentIndexListHeader
@@ -160,21 +163,21 @@ typedef struct TridentIndexListHeader
 StaticAssertDecl(sizeof(TridentIndexListHeader) == 8, "list page header");
 
 #define TridentIndexPageHeader(page) \
-	((TridentIndexListHeader *) PageGetContents(page))
+	((TridentIndexListHeader *) TridentIndexPageContents(page))
 
 /*
- * Where the arrays of a list page lie, as offsets from the page's contents,
- * in this order.  Slot i of each array is row i.  An array that the format
- * lacks has offset 0.
+ * Where things lie on a list page, as offsets from the page's contents, in
+ * this order.  Slot i of each array is row i.  What the format lacks has
+ * offset 0.
  *
  *		sign_codes		blocks of 16 rows (simd.h, sign_scan); SIGNS only
  *		sign_add		float4, F_add of the sign codes; SIGNS only
  *		sign_rescale	float4, F_rescale of the sign codes; SIGNS only
  *		labels			uint32, hash of the key column; has_key only
- *		add				float4, F_add of the finer code; not EXACT
- *		rescale			float4, F_rescale of the finer code; not EXACT
- *		values			code_bytes: finer code, or float4[dim] when EXACT
- *		tids			ItemPointerData
+ *		rows			row_bytes each, all that a closer look needs:
+ *						code_bytes: finer code, or float4[dim] when EXACT
+ *						float4 add, float4 rescale of that code; not EXACT
+ *						ItemPointerData, and padding to 4 bytes
  *
  * The first four are padded to whole blocks of 16 rows.
  */
@@ -186,15 +189,15 @@ typedef struct TridentIndexLayout
 	int			bits;
 	bool		has_key;
 	int			capacity;		/* rows a page */
-	int			code_bytes;		/* of a row in values */
+	int			code_bytes;		/* of a row's finer code or values */
+	int			row_bytes;		/* of a row in rows */
 	uint16		sign_codes;
 	uint16		sign_add;
 	uint16		sign_rescale;
 	uint16		labels;
-	uint16		add;
-	uint16		rescale;
-	uint16		values;
-	uint16		tids;
+	uint16		rows;
+	uint16		factors_in_row; /* of add and rescale */
+	uint16		tid_in_row;
 } TridentIndexLayout;
 
 /*
@@ -255,10 +258,29 @@ extern void trident_index_page_get(const TridentIndexLayout *layout,
 extern void trident_index_page_remove(const TridentIndexLayout *layout,
 									  Page page, int slot);
 
-static inline ItemPointer
-trident_index_page_tids(const TridentIndexLayout *layout, Page page)
+/* The finer code, or the values, of a row on a page. */
+static inline uint8 *
+trident_index_page_values(const TridentIndexLayout *layout, Page page, int slot)
 {
-	return (ItemPointer) (PageGetContents(page) + layout->tids);
+	return (uint8 *) TridentIndexPageContents(page) + layout->rows +
+		(Size) slot * layout->row_bytes;
+}
+
+/* Its factors: [0] add, [1] rescale. */
+static inline float *
+trident_index_page_factors(const TridentIndexLayout *layout, Page page,
+						   int slot)
+{
+	return (float *) (trident_index_page_values(layout, page, slot) +
+					  layout->factors_in_row);
+}
+
+/* Its address in the table. */
+static inline ItemPointer
+trident_index_page_tid(const TridentIndexLayout *layout, Page page, int slot)
+{
+	return (ItemPointer) (trident_index_page_values(layout, page, slot) +
+						  layout->tid_in_row);
 }
 
 static inline bool

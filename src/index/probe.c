@@ -65,11 +65,9 @@ refine(TridentIndexScan *so, const TridentIndexProbe *probe, Page page,
 	   int slot)
 {
 	const TridentIndexLayout *layout = &so->coder.layout;
-	const char *contents = PageGetContents(page);
-	const uint8 *code = (const uint8 *) contents + layout->values +
-		(Size) slot * layout->code_bytes;
-	float		rescale = ((const float *) (contents + layout->rescale))[slot];
-	ItemPointer tid = &trident_index_page_tids(layout, page)[slot];
+	const uint8 *code = trident_index_page_values(layout, page, slot);
+	const float *factors = trident_index_page_factors(layout, page, slot);
+	ItemPointer tid = trident_index_page_tid(layout, page, slot);
 	float		estimate;
 	float		bound;
 	int32		dot;
@@ -78,10 +76,10 @@ refine(TridentIndexScan *so, const TridentIndexProbe *probe, Page page,
 	dot = layout->bits == 8 ?
 		trident_simd_code.dot_u8_s8(layout->dp, code, so->query->x8) :
 		trident_simd_code.dot_u4_s8(layout->dp, code, so->query->x8);
-	estimate = ((const float *) (contents + layout->add))[slot] + probe->value +
-		rescale * (so->query->x8_step * dot + so->query->fine_offset);
-	/* rescale is negative */
-	bound = estimate + rescale * TRIDENT_INDEX_FINE_ERROR * probe->distance;
+	estimate = factors[0] + probe->value +
+		factors[1] * (so->query->x8_step * dot + so->query->fine_offset);
+	/* the factor is negative */
+	bound = estimate + factors[1] * TRIDENT_INDEX_FINE_ERROR * probe->distance;
 
 	if (!(bound < trident_index_threshold(so)))
 	{
@@ -101,15 +99,18 @@ score_signs(TridentIndexScan *so, const TridentIndexProbe *probe, Page page,
 			int nrows)
 {
 	const TridentIndexLayout *layout = &so->coder.layout;
-	char	   *contents = PageGetContents(page);
+	char	   *contents = TridentIndexPageContents(page);
 	const uint8 *codes = (const uint8 *) contents + layout->sign_codes;
 	const float *add = (const float *) (contents + layout->sign_add);
 	const float *rescale = (const float *) (contents + layout->sign_rescale);
 	int			nblocks = (nrows + TRIDENT_SIMD_LANES - 1) / TRIDENT_SIMD_LANES;
 	float		bounds[MAX_BLOCKS * TRIDENT_SIMD_LANES];
 	uint16		masks[MAX_BLOCKS];
+	uint16		passed[MAX_BLOCKS * TRIDENT_SIMD_LANES];
 	TridentSimdSignScan args;
+	int			npassed;
 	int			block;
+	int			i;
 
 	args.lut = so->query->lut;
 	args.scale = so->query->lut_step;
@@ -121,6 +122,7 @@ score_signs(TridentIndexScan *so, const TridentIndexProbe *probe, Page page,
 	trident_simd_code.sign_scan(layout->dp, nblocks, codes, add, rescale, &args,
 								bounds, masks);
 
+	npassed = 0;
 	for (block = 0; block < nblocks; block++)
 	{
 		int			first = block * TRIDENT_SIMD_LANES;
@@ -136,18 +138,23 @@ score_signs(TridentIndexScan *so, const TridentIndexProbe *probe, Page page,
 		}
 		if ((mask & valid) != valid)
 			so->has_dropped = true;
-		mask &= valid;
-		while (mask != 0)
+		for (mask &= valid; mask != 0; mask &= mask - 1)
 		{
-			int			lane = pg_rightmost_one_pos32(mask);
+			int			slot = first + pg_rightmost_one_pos32(mask);
+			const uint8 *row = trident_index_page_values(layout, page, slot);
 
-			mask &= mask - 1;
-			/* the limit has come down since the block was scored */
-			if (bounds[first + lane] < trident_index_threshold(so))
-				refine(so, probe, page, first + lane);
-			else
-				so->has_dropped = true;
+			__builtin_prefetch(row);
+			__builtin_prefetch(row + layout->row_bytes - 1);
+			passed[npassed++] = slot;
 		}
+	}
+	for (i = 0; i < npassed; i++)
+	{
+		/* the limit has come down since the page was scored */
+		if (bounds[passed[i]] < trident_index_threshold(so))
+			refine(so, probe, page, passed[i]);
+		else
+			so->has_dropped = true;
 	}
 }
 
@@ -155,7 +162,7 @@ score_signs(TridentIndexScan *so, const TridentIndexProbe *probe, Page page,
 static bool
 row_matches(TridentIndexScan *so, Page page, int slot)
 {
-	const uint32 *labels = (const uint32 *) (PageGetContents(page) +
+	const uint32 *labels = (const uint32 *) (TridentIndexPageContents(page) +
 											 so->coder.layout.labels);
 	int			i;
 
@@ -177,12 +184,11 @@ static void
 score_exact(TridentIndexScan *so, Page page, int slot)
 {
 	const TridentIndexLayout *layout = &so->coder.layout;
-	ItemPointer tid = &trident_index_page_tids(layout, page)[slot];
+	ItemPointer tid = trident_index_page_tid(layout, page, slot);
 	double		value;
 
 	value = trident_index_exact_value(&so->coder, so->query,
-									  (const float *) (PageGetContents(page) + layout->values +
-													   (Size) slot * layout->code_bytes));
+									  (const float *) trident_index_page_values(layout, page, slot));
 	if (isnan(value))
 		value = get_float8_infinity();
 	if (so->nbest >= so->want && value >= so->best[0])
@@ -212,7 +218,7 @@ score_page(TridentIndexScan *so, const TridentIndexProbe *probe, Page page)
 	}
 	for (slot = 0; slot < nrows; slot++)
 	{
-		ItemPointer tid = &trident_index_page_tids(&so->coder.layout, page)[slot];
+		ItemPointer tid = trident_index_page_tid(&so->coder.layout, page, slot);
 
 		if (!row_matches(so, page, slot))
 			continue;
@@ -230,38 +236,52 @@ score_page(TridentIndexScan *so, const TridentIndexProbe *probe, Page page)
 	}
 }
 
-/* Lists whose pages are fetched into the processor's cache ahead of use. */
-#define PREFETCH_LISTS 2
-
 /* Directory entries are read for so many lists at a time. */
 #define ENTRY_BATCH 32
 
 /*
- * Bring the first lines of a list's pages towards the processor.  A guess: the
- * pages of a list follow one another as built, and stand where they were last
- * time.  Half of a scan's time would be waiting for memory else (measured).
+ * Pages that will be read, as far as can be guessed: those of a list follow
+ * one another as built, and stand in the buffers where they were last time.
+ * Their first lines are brought towards the processor PREFETCH_PAGES ahead of
+ * use.  More than half of a scan's time is waiting for memory otherwise
+ * (measured: README).
  */
-static void
-prefetch_list(const TridentIndexModel *model, const TridentIndexListEntry *entry)
+#define PREFETCH_PAGES 4
+
+typedef struct Prefetch
 {
-	uint32		i;
+	const TridentIndexModel *model;
+	const TridentIndexListEntry *entries;
+	int			nentries;
+	int			entry;			/* next page is this one of its list */
+	uint32		page;
+	Size		bytes;			/* of a page to bring, from its start */
+} Prefetch;
 
-	if (!BlockNumberIsValid(entry->head))
-		return;
-	for (i = 0; i < Min(entry->pages, 4); i++)
+/* Bring the next page. */
+static void
+prefetch_next(Prefetch *prefetch)
+{
+	const TridentIndexModel *model = prefetch->model;
+	BlockNumber block;
+	char	   *page;
+	Size		at;
+
+	while (prefetch->entry < prefetch->nentries &&
+		   prefetch->page >= prefetch->entries[prefetch->entry].pages)
 	{
-		BlockNumber block = entry->head + i;
-		char	   *page;
-		int			line;
-
-		if (block >= model->nrecent || !BufferIsValid(model->recent[block]) ||
-			BufferIsLocal(model->recent[block]))
-			continue;
-		page = (char *) BufferGetBlock(model->recent[block]);
-		for (line = 0; line < 6; line++)
-			__builtin_prefetch(page + line * 64);
-		__builtin_prefetch(page + BLCKSZ - sizeof(TridentIndexOpaque));
+		prefetch->entry++;
+		prefetch->page = 0;
 	}
+	if (prefetch->entry >= prefetch->nentries)
+		return;
+	block = prefetch->entries[prefetch->entry].head + prefetch->page++;
+	if (block >= model->nrecent || !BufferIsValid(model->recent[block]) ||
+		BufferIsLocal(model->recent[block]))
+		return;
+	page = (char *) BufferGetBlock(model->recent[block]);
+	for (at = 0; at < prefetch->bytes; at += 64)
+		__builtin_prefetch(page + at);
 }
 
 /*
@@ -270,7 +290,8 @@ prefetch_list(const TridentIndexModel *model, const TridentIndexListEntry *entry
  */
 static bool
 score_list(IndexScanDesc scan, const TridentIndexModel *model,
-		   const TridentIndexProbe *probe, const TridentIndexListEntry *entry)
+		   const TridentIndexProbe *probe, const TridentIndexListEntry *entry,
+		   Prefetch *prefetch)
 {
 	TridentIndexScan *so = scan->opaque;
 	Relation	index = scan->indexRelation;
@@ -282,6 +303,7 @@ score_list(IndexScanDesc scan, const TridentIndexModel *model,
 		Page		page = BufferGetPage(buffer);
 		TridentIndexOpaque *opaque;
 
+		prefetch_next(prefetch);
 		LockBuffer(buffer, BUFFER_LOCK_SHARE);
 		opaque = TridentIndexPageOpaque(page);
 		if (PageIsNew(page) || opaque->kind != TRIDENT_INDEX_PAGE_LIST ||
@@ -314,21 +336,23 @@ trident_index_probe(IndexScanDesc scan, int upto)
 	{
 		TridentIndexProbe *probes = &so->order.lists[so->nprobed];
 		int			n = Min(ENTRY_BATCH, upto - so->nprobed);
+		Prefetch	prefetch = {.model = model, .entries = entries};
 		int			i;
 
+		prefetch.bytes = MAXALIGN(SizeOfPageHeaderData) +
+			sizeof(TridentIndexOpaque) + so->coder.layout.rows;
 		for (i = 0; i < n; i++)
 		{
 			if (!trident_index_list_entry(scan->indexRelation, model,
 										  probes[i].list, &entries[i]))
 				return false;
-			if (i < PREFETCH_LISTS)
-				prefetch_list(model, &entries[i]);
+			prefetch.nentries++;
+			if (i < PREFETCH_PAGES)
+				prefetch_next(&prefetch);
 		}
 		for (i = 0; i < n; i++)
 		{
-			if (i + PREFETCH_LISTS < n)
-				prefetch_list(model, &entries[i + PREFETCH_LISTS]);
-			if (!score_list(scan, model, &probes[i], &entries[i]))
+			if (!score_list(scan, model, &probes[i], &entries[i], &prefetch))
 				return false;
 			so->nprobed++;
 			so->stats.lists_probed++;

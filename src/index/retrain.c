@@ -92,6 +92,7 @@ new_rows(Retrain *retrain, BlockNumber block, ItemPointerData *tids,
 	Page		page = BufferGetPage(buffer);
 	int			nrows;
 	int			from;
+	int			slot;
 
 	if (block >= retrain->max_blocks)
 	{
@@ -107,8 +108,8 @@ new_rows(Retrain *retrain, BlockNumber block, ItemPointerData *tids,
 							 TRIDENT_INDEX_PAGE_LIST);
 	nrows = TridentIndexPageHeader(page)->nrows;
 	from = retrain->copied[block];
-	memcpy(tids, trident_index_page_tids(layout, page) + from,
-		   sizeof(ItemPointerData) * (nrows - from));
+	for (slot = from; slot < nrows; slot++)
+		tids[slot - from] = *trident_index_page_tid(layout, page, slot);
 	retrain->copied[block] = nrows;
 	*next = TridentIndexPageOpaque(page)->next;
 	UnlockReleaseBuffer(buffer);

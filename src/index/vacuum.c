@@ -43,13 +43,13 @@ typedef struct Pass
 static bool
 has_dead_row(const Pass *pass, Page page)
 {
-	ItemPointer tids = trident_index_page_tids(&pass->layout, page);
 	int			nrows = TridentIndexPageHeader(page)->nrows;
 	int			slot;
 
 	for (slot = 0; slot < nrows; slot++)
 	{
-		if (pass->callback(&tids[slot], pass->callback_state))
+		if (pass->callback(trident_index_page_tid(&pass->layout, page, slot),
+						   pass->callback_state))
 			return true;
 	}
 	return false;
@@ -66,7 +66,7 @@ remove_dead_rows(Pass *pass, Buffer buffer)
 	/* from the end, so that the row moved into a slot has been looked at */
 	for (slot = TridentIndexPageHeader(page)->nrows - 1; slot >= 0; slot--)
 	{
-		ItemPointer tid = &trident_index_page_tids(&pass->layout, page)[slot];
+		ItemPointer tid = trident_index_page_tid(&pass->layout, page, slot);
 
 		if (pass->callback(tid, pass->callback_state))
 		{

@@ -113,7 +113,7 @@ write_chain(TridentIndexWriter *writer, TridentIndexPageKind kind,
 		Page		page = (Page) writer->page.data;
 
 		trident_index_page_init(page, kind, 0, writer->generation);
-		memcpy(PageGetContents(page), data, n);
+		memcpy(TridentIndexPageContents(page), data, n);
 		data += n;
 		nbytes -= n;
 		if (nbytes > 0)
