@@ -9,6 +9,8 @@
 
 #include "fmgr.h"
 
+#include "base/compat.h"
+
 /* Where an ereport that raises goes to; its SQLSTATE and primary message. */
 extern sigjmp_buf shim_raised;
 extern int	shim_sqlstate;
