@@ -69,6 +69,13 @@
 	TestForOldSnapshot(snapshot, rel, page)
 #endif
 
+/* PG 17 makes maintenance run with a safe search_path. */
+#if PG_VERSION_NUM >= 170000
+#define TridentRestrictSearchPath() RestrictSearchPath()
+#else
+#define TridentRestrictSearchPath() ((void) 0)
+#endif
+
 /* PG 18 tells ANALYZE from VACUUM. */
 #if PG_VERSION_NUM >= 180000
 #define TridentVacuumDelayPoint() vacuum_delay_point(false)

@@ -1,0 +1,142 @@
+--
+-- Functions that look into an index: trident_index_stats, trident_last_scan,
+-- trident_index_prewarm; trident_index_check and trident_recall on what is
+-- sound (damage: test/tap/110_index_check.pl).
+--
+CREATE SCHEMA index_inspect;
+SET search_path = index_inspect, public, trident;
+SET enable_seqscan = off;
+
+CREATE FUNCTION refused(sql text, OUT state text, OUT message text)
+LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE sql;
+	state = 'none';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
+END $$;
+
+-- No scan yet in this session: no row.
+SELECT * FROM trident_last_scan();
+
+-- 2,000 points around 40 centres, 64 dims.
+CREATE TABLE item (id int PRIMARY KEY, tenant int, embedding vector(64));
+INSERT INTO item SELECT i, i % 7, (SELECT array_agg(
+		1000 * sin(i % 40 * 100 + d) + 50 * sin(i * 7919.0 + d * i % 13)
+		ORDER BY d) FROM generate_series(1, 64) d)::vector
+	FROM generate_series(1, 2000) i;
+INSERT INTO item VALUES (2001, 1, NULL), (2002, 2, array_fill(0, ARRAY[64])::vector);
+CREATE INDEX item_l2 ON item USING trident (embedding vector_l2_ops) WITH (lists = 20);
+CREATE INDEX item_cosine ON item USING trident (embedding vector_cosine_ops, tenant) WITH (bits = 8);
+CREATE TABLE small (id int, embedding halfvec(3));
+CREATE INDEX small_ip ON small USING trident (embedding halfvec_ip_ops);
+
+-- trident_index_stats.
+\x on
+SELECT metric, dimensions, format, bits, has_key, generation, trained_rows,
+	lists BETWEEN 10 AND 20 AS lists, coarse_lists > 0 AS coarse_lists,
+	rows, rows_dead, rows_outside, list_rows_mean = rows::float8 / lists AS list_rows_mean,
+	list_rows_p50 BETWEEN 1 AND list_rows_p99 AS p50, list_rows_p99 <= list_rows_max AS p99,
+	imbalance BETWEEN 1 AND lists AS imbalance, lists_empty < lists AS lists_empty, lists_with_holes,
+	fill > 0 AND fill <= 1 AS fill, size_bytes = pg_relation_size('item_l2') AS size,
+	model_bytes + directory_bytes + list_bytes + free_bytes = size_bytes AS parts,
+	directory_bytes, free_bytes, probes BETWEEN 1 AND lists AS probes, curve_queries,
+	jsonb_array_length(recall_curve) AS curve
+	FROM trident_index_stats('item_l2');
+SELECT metric, dimensions, format, bits, has_key, trained_rows, lists, coarse_lists,
+	rows, rows_dead, rows_outside, list_rows_max, imbalance, probes, curve_queries, recall_curve
+	FROM trident_index_stats('item_cosine', true);
+SELECT * FROM trident_index_stats('small_ip', scan_table => true);
+\x off
+
+-- The curve: more recall and more rows take more lists, never fewer.
+SELECT count(*) AS points, count(DISTINCT k) AS ks,
+	bool_and(lists BETWEEN 1 AND 20) AS in_range,
+	bool_and(lists >= less) AS rises
+	FROM (SELECT c.k, c.lists, lag(c.lists) OVER (PARTITION BY c.k ORDER BY c.recall) AS less
+		FROM trident_index_stats('item_l2') s,
+			jsonb_to_recordset(s.recall_curve) AS c (k int, recall float8, lists int)) p;
+
+-- Probes follow the settings.
+SET trident.index_probes = 3;
+SELECT probes FROM trident_index_stats('item_l2');
+SET trident.index_probes = 1000;
+SELECT probes = lists FROM trident_index_stats('item_l2');
+RESET trident.index_probes;
+SET trident.index_target_recall = 1;
+SELECT probes = lists FROM trident_index_stats('item_l2');
+RESET trident.index_target_recall;
+
+-- Dead rows are those that vacuum will remove; the room that they leave is
+-- then seen.
+DELETE FROM item WHERE id <= 100;
+SELECT rows, rows_dead, rows_outside, lists_with_holes > 0 AS holes FROM trident_index_stats('item_l2', true);
+VACUUM item;
+SELECT rows, rows_dead, rows_outside, lists_with_holes > 0 AS holes FROM trident_index_stats('item_l2', true);
+
+-- trident_last_scan.
+CREATE FUNCTION last_scan(OUT index regclass, OUT lists boolean, OUT lists_probed boolean,
+	OUT codes boolean, OUT reranked boolean, OUT rows_returned bigint,
+	OUT rescored int, OUT target_recall float8)
+LANGUAGE sql AS $$
+	SELECT index, lists = (trident_index_stats(index)).lists, lists_probed BETWEEN 1 AND lists,
+		codes_scanned >= codes_refined, rows_reranked BETWEEN rows_returned AND codes_scanned,
+		rows_returned, rescored, target_recall
+	FROM trident_last_scan() $$;
+SELECT count(*) FROM (SELECT FROM item ORDER BY embedding <-> (SELECT embedding FROM item WHERE id = 500) LIMIT 5) s;
+SELECT * FROM last_scan();
+SELECT count(*) FROM (SELECT FROM item WHERE tenant = 3 ORDER BY embedding <=> (SELECT embedding FROM item WHERE id = 500) LIMIT 7) s;
+SELECT * FROM last_scan();
+BEGIN;
+SET LOCAL trident.index_probes = 2;
+SELECT count(*) FROM (SELECT FROM item ORDER BY embedding <-> (SELECT embedding FROM item WHERE id = 500) LIMIT 5) s;
+SELECT index, lists_probed, rows_returned, target_recall FROM trident_last_scan();
+COMMIT;
+-- An error within a scan leaves the one before.
+SELECT 1 / (id - id) FROM item ORDER BY embedding <-> (SELECT embedding FROM item WHERE id = 500) LIMIT 5;
+SELECT index, rows_returned FROM trident_last_scan();
+
+-- trident_index_prewarm.
+SELECT trident_index_prewarm('item_l2') = pg_relation_size('item_l2') / current_setting('block_size')::int AS prewarmed;
+SELECT trident_index_prewarm('small_ip');
+
+-- What is no index of ours, or cannot be read.
+CREATE TABLE parted (embedding vector(3)) PARTITION BY RANGE (embedding);
+CREATE INDEX parted_l2 ON parted USING trident (embedding);
+SELECT c, r.* FROM unnest(ARRAY['item', 'item_pkey', 'parted_l2']) c,
+	refused(format('SELECT * FROM trident_index_stats(%L)', c)) r;
+SELECT r.* FROM refused('SELECT trident_index_stats(1::oid)') r;
+SELECT c, r.* FROM unnest(ARRAY['item', 'item_pkey', 'parted_l2']) c,
+	refused(format('SELECT trident_index_prewarm(%L)', c)) r;
+
+-- Rights: SELECT on the table.
+CREATE ROLE index_inspect_reader;
+GRANT USAGE ON SCHEMA index_inspect TO index_inspect_reader;
+GRANT SELECT ON small TO index_inspect_reader;
+SET ROLE index_inspect_reader;
+SELECT rows FROM trident_index_stats('small_ip', true);
+SELECT trident_index_prewarm('small_ip');
+SELECT count(*) FROM trident_last_scan();
+SELECT c, r.* FROM unnest(ARRAY['trident_index_stats(%L)', 'trident_index_prewarm(%L)']) c,
+	refused(format('SELECT ' || c, 'item_l2')) r;
+RESET ROLE;
+
+-- Functions in the definition of an index run as the owner of the table.
+CREATE FUNCTION who(id int) RETURNS vector LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+	RAISE NOTICE 'called as %', current_user;
+	RETURN ARRAY[id, 1, 2]::trident.vector;
+END $$;
+CREATE ROLE index_inspect_owner;
+GRANT USAGE, CREATE ON SCHEMA index_inspect TO index_inspect_owner;
+CREATE TABLE owned (id int);
+ALTER TABLE owned OWNER TO index_inspect_owner;
+INSERT INTO owned VALUES (1);
+SET client_min_messages = warning;
+CREATE INDEX owned_l2 ON owned USING trident ((who(id)::vector(3)) vector_l2_ops) WHERE id > 0;
+RESET client_min_messages;
+SELECT rows, rows_outside FROM trident_index_stats('owned_l2', true);
+
+SET client_min_messages = warning;
+DROP SCHEMA index_inspect CASCADE;
+DROP ROLE index_inspect_reader, index_inspect_owner;
