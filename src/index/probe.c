@@ -185,10 +185,11 @@ score_exact(TridentIndexScan *so, Page page, int slot)
 {
 	const TridentIndexLayout *layout = &so->coder.layout;
 	ItemPointer tid = trident_index_page_tid(layout, page, slot);
+	const float *values = (const float *)
+		trident_index_page_values(layout, page, slot);
 	double		value;
 
-	value = trident_index_exact_value(&so->coder, so->query,
-									  (const float *) trident_index_page_values(layout, page, slot));
+	value = trident_index_exact_value(&so->coder, so->query, values);
 	if (isnan(value))
 		value = get_float8_infinity();
 	if (so->nbest >= so->want && value >= so->best[0])
