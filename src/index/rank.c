@@ -267,8 +267,12 @@ row_value(IndexScanDesc scan, double *value)
 
 		if (so->estate == NULL)
 		{
+			/* they live as long as the scan does, over rescans */
+			MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(so));
+
 			so->index_info = BuildIndexInfo(scan->indexRelation);
 			so->estate = CreateExecutorState();
+			MemoryContextSwitchTo(old);
 		}
 		GetPerTupleExprContext(so->estate)->ecxt_scantuple = so->slot;
 		FormIndexDatum(so->index_info, so->slot, so->estate, values, nulls);
@@ -297,8 +301,10 @@ look_at(IndexScanDesc scan, ItemPointer tid)
 
 	if (so->fetch == NULL)
 	{
+		old = MemoryContextSwitchTo(GetMemoryChunkContext(so));
 		so->fetch = table_index_fetch_begin(scan->heapRelation);
 		so->slot = table_slot_create(scan->heapRelation, NULL);
+		MemoryContextSwitchTo(old);
 	}
 	so->stats.rows_reranked++;
 	remember(so, tid);
