@@ -82,6 +82,11 @@ extern void trident_index_cost(struct PlannerInfo *root, struct IndexPath *path,
 							   Selectivity *selectivity, double *correlation,
 							   double *pages);
 
+/* path.c */
+
+/* Have the planner ask us for paths; called once, when the library is loaded. */
+extern void trident_index_path_init(void);
+
 /* scan.c */
 extern IndexScanDesc trident_index_beginscan(Relation index, int nkeys,
 											 int norderbys);

@@ -85,6 +85,7 @@ trident_index_init(void)
 	add_int_reloption(options_kind, "sample",
 					  "Rows a list that centroids are trained with; 0 is automatic",
 					  0, 0, 10000, AccessExclusiveLock);
+	trident_index_path_init();
 }
 
 static bytea *
