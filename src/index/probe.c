@@ -26,7 +26,7 @@
 int
 trident_index_probes_for(TridentIndexScan *so, int64 i)
 {
-	double		k = i;
+	double		k;
 
 	if (so->order.nlists <= 1 || so->query == NULL)
 		return so->order.nlists;
@@ -34,14 +34,21 @@ trident_index_probes_for(TridentIndexScan *so, int64 i)
 		return Min(trident_base_index_probes, so->order.nlists);
 
 	/*
+	 * 10 rows are asked for so often that fewer are not worth a lesser start.
+	 * Of more rows the i-th is to be found as surely as the curve has it for
+	 * all of the i nearest together, of which it is the farthest: that is the
+	 * lot of the middle one of 2 i.  Where a filter is above the scan the
+	 * rows that it lets through are all of that kind.
+	 */
+	k = i <= 10 ? 10 : 2.0 * i;
+
+	/*
 	 * Among rows of one label, the i-th nearest is about the (i / share)-th of
 	 * all.  The share is that of the lists scored so far.
 	 */
 	if (so->nlabels >= 0 && so->nprobed > 0)
 		k *= (so->stats.codes_scanned + 1.0) / (so->nmatched + 1.0);
-
-	/* 10 rows are asked for so often that fewer are not worth a lesser start */
-	return trident_index_curve_lists(&so->meta, Max(k, 10),
+	return trident_index_curve_lists(&so->meta, k,
 									 trident_base_index_target_recall);
 }
 
