@@ -11,8 +11,8 @@
  * For k above 100 a sample of the pages, one in k / 100, stands for all: the
  * k nearest of all are the 100 nearest of such a sample, about.
  *
- * A user's queries are rarely rows of the table, and need more lists than
- * those do.  CURVE_MARGIN is the measured ratio (README, "The curve").
+ * A user's queries are rarely rows of the table, and need a few more lists
+ * than those do: margin().
  */
 #include "postgres.h"
 
@@ -38,19 +38,31 @@ const float trident_index_curve_targets[TRIDENT_INDEX_CURVE_TARGETS] =
 {0.5f, 0.7f, 0.8f, 0.85f, 0.9f, 0.925f, 0.95f, 0.97f, 0.98f, 0.99f, 0.995f,
 0.999f};
 
-/* Queries from elsewhere need so many times the lists of rows of the table. */
-#define CURVE_MARGIN 1.15
+/*
+ * Queries from elsewhere need more lists than rows of the table do, by so
+ * much at most, at the recall before it (measured: README, "The curve").
+ */
+static double
+margin(float target)
+{
+	return target < 0.93f ? 1.10 : target < 0.98f ? 1.15 : 1.20;
+}
 
-/* Neighbours counted per query, at most. */
+/* Neighbors counted per query, at most. */
 #define MAX_NEIGHBORS 100
 
-/* One query's neighbours: a heap of the nearest so far, farthest on top. */
+/* A row among the nearest, and the rank of its list in the query's order. */
+typedef struct Neighbor
+{
+	float		estimate;
+	int			rank;
+} Neighbor;
+
+/* The nearest so far: a heap, farthest on top. */
 typedef struct Neighbors
 {
-	int			max;
 	int			n;
-	float		estimate[MAX_NEIGHBORS];
-	int			rank[MAX_NEIGHBORS];	/* of their lists in the query's order */
+	Neighbor	heap[MAX_NEIGHBORS];
 } Neighbors;
 
 typedef struct Measure
@@ -66,23 +78,23 @@ typedef struct Measure
 
 /* The estimate that a row must be below to be counted. */
 static float
-neighbor_limit(const Neighbors *heap)
+neighbor_limit(const Neighbors *found)
 {
-	return heap->n < heap->max ? get_float4_infinity() : heap->estimate[0];
+	return found->n < MAX_NEIGHBORS ? get_float4_infinity() :
+		found->heap[0].estimate;
 }
 
+/* Count a row whose estimate is below the limit. */
 static void
-add_neighbor(Neighbors *heap, float estimate, int rank)
+add_neighbor(Neighbors *found, float estimate, int rank)
 {
+	Neighbor   *heap = found->heap;
 	int			i;
 
-	if (heap->n < heap->max)
+	if (found->n < MAX_NEIGHBORS)
 	{
-		for (i = heap->n++; i > 0 && heap->estimate[(i - 1) / 2] < estimate; i = (i - 1) / 2)
-		{
-			heap->estimate[i] = heap->estimate[(i - 1) / 2];
-			heap->rank[i] = heap->rank[(i - 1) / 2];
-		}
+		for (i = found->n++; i > 0 && heap[(i - 1) / 2].estimate < estimate; i = (i - 1) / 2)
+			heap[i] = heap[(i - 1) / 2];
 	}
 	else
 	{
@@ -90,19 +102,19 @@ add_neighbor(Neighbors *heap, float estimate, int rank)
 		{
 			int			child = 2 * i + 1;
 
-			if (child >= heap->n)
+			if (child >= found->n)
 				break;
-			if (child + 1 < heap->n && heap->estimate[child + 1] > heap->estimate[child])
+			if (child + 1 < found->n &&
+				heap[child + 1].estimate > heap[child].estimate)
 				child++;
-			if (estimate >= heap->estimate[child])
+			if (estimate >= heap[child].estimate)
 				break;
-			heap->estimate[i] = heap->estimate[child];
-			heap->rank[i] = heap->rank[child];
+			heap[i] = heap[child];
 			i = child;
 		}
 	}
-	heap->estimate[i] = estimate;
-	heap->rank[i] = rank;
+	heap[i].estimate = estimate;
+	heap[i].rank = rank;
 }
 
 /* The value of one row as its finer code, or its exact values, have it. */
@@ -218,7 +230,7 @@ order_lists(Measure *measure)
 								   Min(upto, measure->order.nlists));
 }
 
-/* From the share of neighbours in each rank to lists needed for each target. */
+/* From the share of neighbors in each rank to lists needed for each target. */
 static void
 fill_curve_row(float *row, const double *share, int nlists)
 {
@@ -231,10 +243,50 @@ fill_curve_row(float *row, const double *share, int nlists)
 		sum += share[rank];
 		while (target < TRIDENT_INDEX_CURVE_TARGETS &&
 			   sum >= trident_index_curve_targets[target])
-			row[target++] = Min(nlists, (rank + 1) * CURVE_MARGIN);
+			{
+			row[target] = Min(nlists, (rank + 1) * margin(trident_index_curve_targets[target]));
+			target++;
+		}
 	}
 	while (target < TRIDENT_INDEX_CURVE_TARGETS)
 		row[target++] = nlists;
+}
+
+static int
+compare_neighbors(const void *a, const void *b)
+{
+	float		x = ((const Neighbor *) a)->estimate;
+	float		y = ((const Neighbor *) b)->estimate;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * Find the nearest rows of a query among one in stride pages, and count where
+ * the first k of them are, for each k that this stride stands for.
+ */
+static void
+measure_stride(Measure *measure, int stride, double *shares, int nqueries)
+{
+	Neighbors  *found = &measure->neighbors;
+	int			nlists = measure->model->meta.nlists;
+	int			row;
+	int			i;
+
+	measure->stride = stride;
+	found->n = 0;
+	measure_lists(measure);
+	qsort(found->heap, found->n, sizeof(Neighbor), compare_neighbors);
+	for (row = 0; row < TRIDENT_INDEX_CURVE_KS; row++)
+	{
+		int			k = trident_index_curve_ks[row];
+		int			n = Min(k / stride, found->n);
+
+		if (Max(1, k / MAX_NEIGHBORS) != stride)
+			continue;
+		for (i = 0; i < n; i++)
+			shares[(Size) row * nlists + found->heap[i].rank] += 1.0 / n / nqueries;
+	}
 }
 
 void
@@ -243,46 +295,35 @@ trident_index_curve_measure(Relation index, const TridentIndexModel *model,
 							const TridentIndexSampled *sampled)
 {
 	Measure		measure = {.index = index, .model = model};
+	int			n = sampled->nqueries;
 	double	   *shares;
-	int			k;
+	int			row;
 	int			q;
-	int			i;
 
-	if (meta->nlists <= 1 || sampled->nqueries == 0)
+	if (meta->nlists <= 1 || n == 0)
 		return;
-	shares = palloc0(sizeof(double) * meta->nlists * TRIDENT_INDEX_CURVE_KS);
-
-	for (q = 0; q < sampled->nqueries; q++)
+	shares = palloc_extended(sizeof(double) * meta->nlists * TRIDENT_INDEX_CURVE_KS,
+							 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (q = 0; q < n; q++)
 	{
-		measure.query = trident_index_query_projected(&measure.model->coder,
+		int			stride;
+
+		measure.query = trident_index_query_projected(&model->coder,
 													  sampled->queries + (Size) q * meta->dp);
 		measure.self = sampled->query_tids[q];
 		order_lists(&measure);
-		for (k = 0; k < TRIDENT_INDEX_CURVE_KS; k++)
-		{
-			double	   *share = shares + (Size) k * meta->nlists;
-			int			wanted = Min(trident_index_curve_ks[k], MAX_NEIGHBORS);
-
-			if (trident_index_curve_ks[k] > meta->trained_rows / 2)
-				continue;
-			measure.stride = trident_index_curve_ks[k] / wanted;
-			measure.neighbors.max = wanted;
-			measure.neighbors.n = 0;
-			measure_lists(&measure);
-			for (i = 0; i < measure.neighbors.n; i++)
-				share[measure.neighbors.rank[i]] +=
-					1.0 / measure.neighbors.n / sampled->nqueries;
-		}
+		for (stride = 1; stride * MAX_NEIGHBORS <= meta->trained_rows / 2 && stride <= 100; stride *= 10)
+			measure_stride(&measure, stride, shares, n);
 		pfree(measure.order.lists);
 		pfree(measure.query);
 	}
-	for (k = 0; k < TRIDENT_INDEX_CURVE_KS; k++)
+	for (row = 0; row < TRIDENT_INDEX_CURVE_KS; row++)
 	{
-		if (trident_index_curve_ks[k] <= meta->trained_rows / 2)
-			fill_curve_row(meta->curve[k], shares + (Size) k * meta->nlists,
+		if (trident_index_curve_ks[row] <= meta->trained_rows / 2)
+			fill_curve_row(meta->curve[row], shares + (Size) row * meta->nlists,
 						   meta->nlists);
 	}
-	meta->curve_queries = sampled->nqueries;
+	meta->curve_queries = n;
 	pfree(shares);
 }
 

@@ -12,6 +12,7 @@
 
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
+#include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
 #include "utils/float.h"
 #include "utils/rel.h"
@@ -288,6 +289,7 @@ prefetch_next(Prefetch *prefetch)
 		BufferIsLocal(model->recent[block]))
 		return;
 	page = (char *) BufferGetBlock(model->recent[block]);
+	__builtin_prefetch(GetBufferDescriptor(model->recent[block] - 1), 1);
 	for (at = 0; at < prefetch->bytes; at += 64)
 		__builtin_prefetch(page + at);
 }

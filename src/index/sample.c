@@ -26,7 +26,7 @@
 #define RUN_BLOCKS 4
 
 /* Rows a list to train with, unless option "sample" says otherwise. */
-#define SAMPLE_PER_LIST 64
+#define SAMPLE_PER_LIST 40
 
 /* With fewer rows a list than this, centroids get noticeably worse. */
 #define FEW_PER_LIST 20
