@@ -270,8 +270,12 @@ static int
 lists_due(Relation index, const TridentIndexMeta *meta, double rows)
 {
 	TridentIndexOptions *options = (TridentIndexOptions *) index->rd_options;
-	int			automatic = trident_index_lists_for(rows);
+	TridentIndexLayout layout;
+	int			automatic;
 
+	trident_index_layout(&layout, meta->dim, meta->dp, meta->format, meta->bits,
+						 meta->has_key);
+	automatic = trident_index_lists_for(rows, layout.capacity);
 	if (automatic <= 1)
 		return 0;
 	if (meta->nlists > 1 && rows < GROWTH * meta->trained_rows)

@@ -182,7 +182,8 @@ trident_index_sample(Relation heap, Relation index, IndexInfo *index_info,
 	density = state.seen / Max(read, 1);
 	sampled->rows = density * nblocks;
 	n = options && options->lists > 0 ?
-		Min(options->lists, sampled->rows) : trident_index_lists_for(sampled->rows);
+		Min(options->lists, sampled->rows) :
+		trident_index_lists_for(sampled->rows, coder->layout.capacity);
 	if (n <= 1)
 		return;
 

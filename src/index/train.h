@@ -61,10 +61,10 @@ typedef struct TridentIndexTraining
 /* train.c */
 
 /*
- * How many lists an index over so many rows should have; 0: so few rows that
- * scanning them all is best.
+ * How many lists an index over so many rows should have, given how many rows
+ * a page holds; 0: so few rows that scanning them all is best.
  */
-extern int	trident_index_lists_for(double rows);
+extern int	trident_index_lists_for(double rows, int capacity);
 
 /*
  * Find at most nlists centroids for a sample: as many as asked for, unless it
