@@ -51,6 +51,9 @@ margin(float target)
 /* Neighbors counted per query, at most. */
 #define MAX_NEIGHBORS 100
 
+/* The stride for the largest k: each neighbor stands for so many. */
+#define MAX_STRIDE (10000 / MAX_NEIGHBORS)
+
 /* A row among the nearest, and the rank of its list in the query's order. */
 typedef struct Neighbor
 {
@@ -312,7 +315,8 @@ trident_index_curve_measure(Relation index, const TridentIndexModel *model,
 													  sampled->queries + (Size) q * meta->dp);
 		measure.self = sampled->query_tids[q];
 		order_lists(&measure);
-		for (stride = 1; stride * MAX_NEIGHBORS <= meta->trained_rows / 2 && stride <= 100; stride *= 10)
+		for (stride = 1; stride <= MAX_STRIDE &&
+			 stride * MAX_NEIGHBORS <= meta->trained_rows / 2; stride *= 10)
 			measure_stride(&measure, stride, shares, n);
 		pfree(measure.order.lists);
 		pfree(measure.query);
