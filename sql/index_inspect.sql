@@ -100,6 +100,39 @@ SELECT index, rows_returned FROM trident_last_scan();
 SELECT trident_index_prewarm('item_l2') = pg_relation_size('item_l2') / current_setting('block_size')::int AS prewarmed;
 SELECT trident_index_prewarm('small_ip');
 
+-- trident_index_check: nothing to find in sound indexes, whatever was done.
+SELECT * FROM trident_index_check('item_l2');
+SELECT * FROM trident_index_check('small_ip', heap_all_indexed => true);
+CREATE TABLE changed (id int, tenant text, embedding vector(64));
+CREATE INDEX changed_l2 ON changed USING trident (embedding, tenant) WITH (lists = 4);
+CREATE INDEX changed_ip ON changed USING trident (embedding vector_ip_ops) WHERE id % 2 = 0;
+CREATE INDEX changed_part ON changed USING trident ((subvector(embedding, 3, 7)::vector(7)) vector_cosine_ops);
+INSERT INTO changed SELECT id, 't' || id % 3, embedding FROM item WHERE id > 500;
+INSERT INTO changed SELECT id, NULL, embedding FROM item WHERE id < 500;
+SELECT i, c.* FROM unnest(ARRAY['changed_l2', 'changed_ip', 'changed_part']) i, trident_index_check(i, true) c;
+UPDATE changed SET embedding = embedding + embedding WHERE id % 3 = 0;
+UPDATE changed SET tenant = 't' WHERE id % 5 = 0;
+DELETE FROM changed WHERE id % 7 = 0;
+SELECT i, c.* FROM unnest(ARRAY['changed_l2', 'changed_ip', 'changed_part']) i, trident_index_check(i, true) c;
+VACUUM changed;
+INSERT INTO changed SELECT id, 'u', embedding FROM item;
+SELECT i, c.* FROM unnest(ARRAY['changed_l2', 'changed_ip', 'changed_part']) i, trident_index_check(i, true) c;
+REINDEX TABLE changed;
+BEGIN;
+INSERT INTO changed SELECT id, 'rolled back', embedding FROM item;
+SELECT i, c.* FROM unnest(ARRAY['changed_l2', 'changed_ip', 'changed_part']) i, trident_index_check(i, true) c;
+ROLLBACK;
+-- What other kernels make of a row is the same, or as good.
+SET trident.simd = scalar;
+SELECT i, c.* FROM unnest(ARRAY['changed_l2', 'changed_ip', 'changed_part', 'item_l2', 'item_cosine']) i,
+	trident_index_check(i, true) c;
+RESET trident.simd;
+-- It has compared something: the rows of a table that is not told of them.
+UPDATE pg_index SET indisready = false WHERE indexrelid = 'changed_l2'::regclass;
+INSERT INTO changed SELECT id, 'untold', embedding FROM item WHERE id BETWEEN 101 AND 103;
+UPDATE pg_index SET indisready = true WHERE indexrelid = 'changed_l2'::regclass;
+SELECT block, regexp_replace(problem, '\(.*\)', '(...)') FROM trident_index_check('changed_l2', true);
+SELECT * FROM trident_index_check('changed_l2');
 -- What is no index of ours, or cannot be read.
 CREATE TABLE parted (embedding vector(3)) PARTITION BY RANGE (embedding);
 CREATE INDEX parted_l2 ON parted USING trident (embedding);
@@ -108,8 +141,10 @@ SELECT c, r.* FROM unnest(ARRAY['item', 'item_pkey', 'parted_l2']) c,
 SELECT r.* FROM refused('SELECT trident_index_stats(1::oid)') r;
 SELECT c, r.* FROM unnest(ARRAY['item', 'item_pkey', 'parted_l2']) c,
 	refused(format('SELECT trident_index_prewarm(%L)', c)) r;
+SELECT c, r.* FROM unnest(ARRAY['item', 'item_pkey', 'parted_l2']) c,
+	refused(format('SELECT trident_index_check(%L)', c)) r;
 
--- Rights: SELECT on the table.
+-- Rights: SELECT on the table; trident_index_check must be granted.
 CREATE ROLE index_inspect_reader;
 GRANT USAGE ON SCHEMA index_inspect TO index_inspect_reader;
 GRANT SELECT ON small TO index_inspect_reader;
@@ -119,7 +154,13 @@ SELECT trident_index_prewarm('small_ip');
 SELECT count(*) FROM trident_last_scan();
 SELECT c, r.* FROM unnest(ARRAY['trident_index_stats(%L)', 'trident_index_prewarm(%L)']) c,
 	refused(format('SELECT ' || c, 'item_l2')) r;
+SELECT * FROM refused($$ SELECT trident_index_check('small_ip') $$);
 RESET ROLE;
+GRANT EXECUTE ON FUNCTION trident_index_check(regclass, boolean) TO index_inspect_reader;
+SET ROLE index_inspect_reader;
+SELECT * FROM trident_index_check('item_l2', true);
+RESET ROLE;
+REVOKE EXECUTE ON FUNCTION trident_index_check(regclass, boolean) FROM index_inspect_reader;
 
 -- Functions in the definition of an index run as the owner of the table.
 CREATE FUNCTION who(id int) RETURNS vector LANGUAGE plpgsql IMMUTABLE AS $$
@@ -136,6 +177,7 @@ SET client_min_messages = warning;
 CREATE INDEX owned_l2 ON owned USING trident ((who(id)::vector(3)) vector_l2_ops) WHERE id > 0;
 RESET client_min_messages;
 SELECT rows, rows_outside FROM trident_index_stats('owned_l2', true);
+SELECT * FROM trident_index_check('owned_l2', true);
 
 SET client_min_messages = warning;
 DROP SCHEMA index_inspect CASCADE;

@@ -60,3 +60,14 @@ CREATE FUNCTION trident_index_stats(
 	AS 'MODULE_PATHNAME', 'trident_index_stats' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION trident_index_stats(regclass, boolean) IS
 	'a trident index in numbers, from a pass over its pages: metric (l2, ip, cosine), dimensions, format of its rows (exact values, signs and finer codes, wide: finer codes alone), bits a dimension of the finer codes; generation (counts trainings) and rows it was trained with (NULL: one list, not trained yet); lists and coarse cells; rows, and with scan_table, which reads the whole table, those dead (not visible now, until vacuum) and rows of the table outside the index (NULL, or norm 0 under cosine; otherwise these two are NULL); rows a list, and imbalance, 1 for lists of equal length: so many times more rows are scanned than then; lists with room that vacuum left; share of list pages in use; bytes in all, of the model, the directory, the lists, and free; lists that LIMIT 10 probes with the present settings; the recall curve measured when it was trained, with how many queries, as an array of {"k", "recall", "lists"}; needs SELECT on the table';
+
+CREATE FUNCTION trident_index_check(
+	index regclass,
+	heap_all_indexed boolean DEFAULT false)
+RETURNS TABLE (
+	block bigint,
+	problem text)
+	AS 'MODULE_PATHNAME', 'trident_index_check' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION trident_index_check(regclass, boolean) IS
+	'what is damaged in a trident index, a row for each finding, with the block of the index where it was found (NULL: the index as a whole); no row: the index is sound.  It reads every page; with heap_all_indexed it also compares the entries with all rows of the table: each row that should be in the index is there once, with its own vector and key, and no entry leads to nowhere.  Reads and writes go on meanwhile, vacuum of the table waits (a ShareUpdateExclusive lock; on a standby none).  EXECUTE must be granted';
+REVOKE EXECUTE ON FUNCTION trident_index_check(regclass, boolean) FROM PUBLIC;

@@ -19,6 +19,7 @@
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "base/compat.h"
@@ -110,21 +111,47 @@ trident_index_inspect_close(TridentIndexInspection *inspection)
 	table_close(inspection->heap, inspection->lockmode);
 }
 
+/* A callback, and memory for each of its calls. */
+typedef struct Rows
+{
+	IndexBuildCallback callback;
+	void	   *arg;
+	MemoryContext context;
+} Rows;
+
+/* IndexBuildCallback: one row. */
+static void
+pass_row(Relation index, ItemPointer tid, Datum *values, bool *isnull,
+		 bool is_alive, void *arg)
+{
+	Rows	   *rows = arg;
+	MemoryContext old = MemoryContextSwitchTo(rows->context);
+
+	rows->callback(index, tid, values, isnull, is_alive, rows->arg);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(rows->context);
+}
+
 void
 trident_index_inspect_rows(const TridentIndexInspection *inspection,
 						   Snapshot snapshot, IndexBuildCallback callback,
 						   void *arg)
 {
 	IndexInfo  *info = BuildIndexInfo(inspection->index);
+	Rows		rows = {.callback = callback, .arg = arg};
 	TableScanDesc scan;
 
+	rows.context = AllocSetContextCreate(CurrentMemoryContext,
+										 "trident index inspect row",
+										 ALLOCSET_DEFAULT_SIZES);
 	/* visible rows are asked for, not all that an index build must have */
 	info->ii_Concurrent = true;
 	/* synchronized scans would begin elsewhere: the order is promised */
 	scan = table_beginscan_strat(inspection->heap, snapshot, 0, NULL, true,
 								 false);
-	table_index_build_scan(inspection->heap, inspection->index, info, false,
-						   false, callback, arg, scan);
+	table_index_build_scan(inspection->heap, inspection->index, info, true,
+						   false, pass_row, &rows, scan);
+	MemoryContextDelete(rows.context);
 }
 
 bool

@@ -4,8 +4,9 @@
  *
  *		inspect.c	opening an index for them; trident_last_scan, prewarm
  *		stats.c		trident_index_stats
- *		check.c		trident_index_check: the structure
- *		agree.c		trident_index_check: index and table
+ *		check.c		trident_index_check; more in check.h
+ *		structure.c	its part that looks at pages
+ *		agree.c		its part that compares index and table
  *		recall.c	trident_recall
  */
 #ifndef TRIDENT_INDEX_INSPECT_H

@@ -26,6 +26,7 @@ INSERT INTO wanted VALUES
 	('subvector(trident.vector, integer, integer)', 'trident.vector', 'i', 's', true),
 	('sum(trident.halfvec)', 'trident.halfvec', 'i', 's', false),
 	('sum(trident.vector)', 'trident.vector', 'i', 's', false),
+	('trident_index_check(index regclass, heap_all_indexed boolean DEFAULT false)', 'TABLE(block bigint, problem text)', 'v', 'u', true),
 	('trident_index_prewarm(index regclass)', 'bigint', 'v', 'r', true),
 	('trident_index_stats(index regclass, scan_table boolean DEFAULT false, OUT metric text, OUT dimensions integer, OUT format text, OUT bits integer, OUT has_key boolean, OUT generation bigint, OUT trained_rows bigint, OUT lists integer, OUT coarse_lists integer, OUT rows bigint, OUT rows_dead bigint, OUT rows_outside bigint, OUT list_rows_mean double precision, OUT list_rows_p50 bigint, OUT list_rows_p99 bigint, OUT list_rows_max bigint, OUT imbalance double precision, OUT lists_empty integer, OUT lists_with_holes integer, OUT fill double precision, OUT size_bytes bigint, OUT model_bytes bigint, OUT directory_bytes bigint, OUT list_bytes bigint, OUT free_bytes bigint, OUT probes integer, OUT curve_queries integer, OUT recall_curve jsonb)', 'record', 'v', 'r', true),
 	('trident_ivecs_read(path text)', 'TABLE(id bigint, ids integer[])', 's', 's', false),

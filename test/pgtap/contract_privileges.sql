@@ -3,7 +3,7 @@ BEGIN;
 CREATE EXTENSION trident;
 CREATE ROLE tap_plain;
 GRANT USAGE ON SCHEMA tap TO tap_plain;
-SELECT plan(14);
+SELECT plan(15);
 
 SELECT schema_privs_are('trident', 'tap_plain', ARRAY['USAGE'],
 	'PUBLIC uses schema trident and creates nothing there');
@@ -12,8 +12,11 @@ SELECT is_empty(
 	FROM pg_proc p JOIN pg_depend d
 		ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
 	WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'trident')
-		AND NOT has_function_privilege('tap_plain', p.oid, 'EXECUTE')$$,
-	'every function may be called; what they read is guarded by itself');
+		AND NOT has_function_privilege('tap_plain', p.oid, 'EXECUTE')
+		AND p.proname <> 'trident_index_check'$$,
+	'every function may be called but one; what they read is guarded by itself');
+SELECT function_privs_are('public', 'trident_index_check', ARRAY['regclass', 'boolean'],
+	'tap_plain', '{}', 'the check of an index must be granted');
 SELECT ok(has_type_privilege('tap_plain', 'trident.vector', 'USAGE'),
 	'PUBLIC uses the type vector');
 SELECT ok(has_type_privilege('tap_plain', 'trident.halfvec', 'USAGE'),
