@@ -205,7 +205,15 @@ run_pass(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 	pass.has_holes = palloc0(sizeof(bool) * pass.meta.nlists);
 
 	stats->num_index_tuples = 0;
+
+	/*
+	 * Who extends the file locks the new page before letting go of this lock
+	 * (list.c).  So we never take a page for forgotten that somebody is about
+	 * to use, but wait for him at the page.
+	 */
+	LockRelationForExtension(index, ExclusiveLock);
 	nblocks = RelationGetNumberOfBlocks(index);
+	UnlockRelationForExtension(index, ExclusiveLock);
 	for (block = 0; block < nblocks; block++)
 	{
 		TridentVacuumDelayPoint();
