@@ -9,6 +9,7 @@
 
 #include <unistd.h>
 
+#include "access/xlog.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
@@ -56,7 +57,11 @@ trident_base_fault(const char *point)
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("fault \"%s\"", point)));
 	if (strncmp(action, "exit", 4) == 0)
+	{
+		/* else what was logged last would be lost with the process */
+		XLogFlush(XactLastRecEnd);
 		_exit(2);
+	}
 	if (strncmp(action, "wait", 4) == 0)
 	{
 		DirectFunctionCall1(pg_advisory_lock_int8, Int64GetDatum(FAULT_LOCK));

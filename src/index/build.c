@@ -23,6 +23,7 @@
 #include "utils/rel.h"
 
 #include "base/compat.h"
+#include "base/fault.h"
 #include "index/am.h"
 #include "index/build.h"
 #include "index/curve.h"
@@ -227,6 +228,7 @@ trident_index_build(Relation heap, Relation index, IndexInfo *index_info)
 
 	sort = encode(heap, index, index_info, &coder, centroids, &parallel,
 				  &result->heap_tuples);
+	TRIDENT_FAULT("index-build-encoded");
 	write_lists(&writer, sort);
 	tuplesort_end(sort);
 	if (parallel)
@@ -241,9 +243,11 @@ trident_index_build(Relation heap, Relation index, IndexInfo *index_info)
 	trident_index_write_meta(&writer, &meta);
 
 	report_phase(TRIDENT_INDEX_PHASE_LOG);
+	TRIDENT_FAULT("index-build-written");
 	if (RelationNeedsWAL(index))
 		log_newpage_range(index, MAIN_FORKNUM, 0,
 						  RelationGetNumberOfBlocks(index), true);
+	TRIDENT_FAULT("index-build-logged");
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return result;

@@ -21,6 +21,7 @@
 #include "utils/rel.h"
 
 #include "base/compat.h"
+#include "base/fault.h"
 #include "index/store.h"
 
 /*
@@ -140,7 +141,9 @@ append_logged(Relation index, const TridentIndexLayout *layout, Buffer buffer,
 
 	trident_index_page_append(layout,
 							  GenericXLogRegisterBuffer(state, buffer, 0), row);
+	TRIDENT_FAULT("index-insert-row");
 	GenericXLogFinish(state);
+	TRIDENT_FAULT("index-insert-row-logged");
 }
 
 /*
@@ -189,7 +192,9 @@ add_page(Relation index, const TridentIndexModel *model, int list,
 	trident_index_page_append(&model->coder.layout, page, row);
 	entry->head = entry->fill = BufferGetBlockNumber(buffer);
 	entry->pages++;
+	TRIDENT_FAULT("index-insert-page");
 	GenericXLogFinish(state);
+	TRIDENT_FAULT("index-insert-page-logged");
 	UnlockReleaseBuffer(buffer);
 }
 
@@ -230,6 +235,7 @@ insert_elsewhere(Relation index, const TridentIndexModel *model, int list,
 		for (block = entry.head; !done && BlockNumberIsValid(block); block = next)
 		{
 			done = try_page(index, model, block, row, &next);
+			TRIDENT_FAULT("index-insert-hole");
 			if (done)
 				set_fill(index, directory, list, block, true);
 		}

@@ -219,6 +219,7 @@ copy_rows(Retrain *retrain, const TridentIndexCentroids *centroids)
 	pfree(row);
 	retrain->meta.trained_rows = retrain->writer.rows;
 	retrain->meta.directory = trident_index_write_directory(&retrain->writer);
+	TRIDENT_FAULT("index-retrain-written");
 }
 
 /* Steps 3 and 4. */
@@ -242,6 +243,7 @@ catch_up_and_switch(Retrain *retrain, const TridentIndexSampled *sampled)
 	TRIDENT_FAULT("index-retrain-switch");
 	trident_index_lock_model(retrain->index, ExclusiveLock);
 	take_new_rows(retrain, insert_row, model);
+	TRIDENT_FAULT("index-retrain-locked");
 	trident_index_write_meta(&retrain->writer, &retrain->meta);
 	trident_index_unlock_model(retrain->index, ExclusiveLock);
 	TRIDENT_FAULT("index-retrain-switched");
@@ -315,6 +317,7 @@ trident_index_retrain_if_due(Relation index, double rows)
 	centroids = trident_index_train_table(retrain.heap, index,
 										  retrain.index_info, &retrain.coder,
 										  &retrain.meta, &sampled);
+	TRIDENT_FAULT("index-retrain-trained");
 	if (centroids->nlists > 1)
 	{
 		ereport(DEBUG1,

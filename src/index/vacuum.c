@@ -24,6 +24,7 @@
 #include "utils/rel.h"
 
 #include "base/compat.h"
+#include "base/fault.h"
 #include "index/am.h"
 
 /* What a pass over the file knows and counts. */
@@ -75,7 +76,9 @@ remove_dead_rows(Pass *pass, Buffer buffer)
 		}
 	}
 	pass->has_holes[TridentIndexPageOpaque(page)->list] = true;
+	TRIDENT_FAULT("index-vacuum-page");
 	GenericXLogFinish(state);
+	TRIDENT_FAULT("index-vacuum-page-logged");
 }
 
 /* A page that no list of the model in use has: free it, logged. */
@@ -89,6 +92,7 @@ free_stale_page(Pass *pass, Buffer buffer)
 	trident_index_page_init(page, TRIDENT_INDEX_PAGE_FREE, 0,
 							pass->meta.generation);
 	GenericXLogFinish(state);
+	TRIDENT_FAULT("index-vacuum-free");
 }
 
 /* A list page of the model in use. */
@@ -219,7 +223,9 @@ run_pass(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 		TridentVacuumDelayPoint();
 		visit_block(&pass, block);
 	}
+	TRIDENT_FAULT("index-vacuum-holes");
 	mark_holes(&pass);
+	TRIDENT_FAULT("index-vacuum-end");
 	stats->num_pages = nblocks;
 	stats->pages_deleted = stats->pages_free = pass.free_pages;
 	pfree(pass.has_holes);

@@ -15,6 +15,7 @@
 #include "utils/rel.h"
 
 #include "base/compat.h"
+#include "base/fault.h"
 #include "index/store.h"
 
 /* Allocate a page; returned unlocked and by number, since it is filled later. */
@@ -46,6 +47,7 @@ new_block(TridentIndexWriter *writer)
 		trident_index_page_init(page, TRIDENT_INDEX_PAGE_LIST, 0,
 								writer->generation);
 		GenericXLogFinish(state);
+		TRIDENT_FAULT("index-write-claimed");
 	}
 	UnlockReleaseBuffer(buffer);
 	return block;
@@ -75,6 +77,7 @@ put_page(TridentIndexWriter *writer, BlockNumber block, Page image)
 		END_CRIT_SECTION();
 	}
 	UnlockReleaseBuffer(buffer);
+	TRIDENT_FAULT("index-write-page");
 	CHECK_FOR_INTERRUPTS();
 }
 
