@@ -83,14 +83,16 @@ static double
 sample_runs(Relation heap, Relation index, IndexInfo *index_info,
 			BlockNumber nblocks, double nruns, SampleState *state)
 {
+	/* A concurrent build scans by a snapshot, which takes what it shows. */
+	bool		anyvisible = !index_info->ii_Concurrent;
 	double		run;
 	double		read = 0;
 
 	if (nruns * RUN_BLOCKS >= nblocks)
 	{
-		table_index_build_range_scan(heap, index, index_info, false, true,
-									 false, 0, nblocks, sample_callback, state,
-									 NULL);
+		table_index_build_range_scan(heap, index, index_info, false,
+									 anyvisible, false, 0, nblocks,
+									 sample_callback, state, NULL);
 		return nblocks;
 	}
 	for (run = 0; run < nruns; run++)
@@ -99,9 +101,9 @@ sample_runs(Relation heap, Relation index, IndexInfo *index_info,
 		BlockNumber n = Min(RUN_BLOCKS, nblocks - start);
 
 		CHECK_FOR_INTERRUPTS();
-		table_index_build_range_scan(heap, index, index_info, false, true,
-									 false, start, n, sample_callback, state,
-									 NULL);
+		table_index_build_range_scan(heap, index, index_info, false,
+									 anyvisible, false, start, n,
+									 sample_callback, state, NULL);
 		read += n;
 	}
 	return read;
