@@ -18,9 +18,6 @@
  * missing, to the startup.  It makes a very selective filter dearer here than
  * by a btree and a sort: measured, on 200,000 rows of 128 dimensions, the two
  * are as fast as each other where k / s is the number of rows that match.
- *
- * In memory a unit of cost was 2 to 4 microseconds here as well as in the
- * plans to compare with: sequential scan and sort, bitmap scan and sort.
  */
 #include "postgres.h"
 

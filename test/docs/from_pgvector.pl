@@ -48,7 +48,17 @@ is(sql('SELECT * FROM near_red'), "red|0\norange|0.5\n", 'a view');
 is(sql(q(SELECT nearest('[0,1,0]', 2))), "green\norange\n", 'a function with its body as text');
 is(sql('SELECT middle()'), "[0.5,0.375,0.25]\n", 'a function with a parsed body');
 is(sql('SELECT indexrelid::regclass FROM pg_index WHERE indrelid = ' . q('item'::regclass) . ' ORDER BY 1'),
-	"item_pkey\nitem_order\n", 'the indexes that are not vector indexes');
+	"item_pkey\nitem_embedding\nitem_order\nitem_small\n", 'the indexes');
+is(sql(q(SELECT indexdef FROM pg_indexes WHERE tablename = 'item' AND indexdef LIKE '%trident%' ORDER BY 1)), <<'END', 'what was hnsw and ivfflat');
+CREATE INDEX item_embedding ON public.item USING trident (embedding)
+CREATE INDEX item_small ON public.item USING trident (small halfvec_cosine_ops)
+END
+is(sql(q(SET enable_seqscan = off; SELECT title FROM item ORDER BY embedding <-> '[0,1,0.25]' LIMIT 1)), "green\n", 'a scan of one');
+is(transformed("CREATE INDEX a ON ONLY public.item USING ivfflat (embedding public.vector_ip_ops) WITH (lists='100') WHERE (id > 0);"),
+	"CREATE INDEX a ON ONLY public.item USING trident (embedding public.vector_ip_ops) WHERE (id > 0);\n", 'a partial index');
+is(transformed("CREATE INDEX a ON public.item USING hnsw (((embedding)::public.halfvec(3)) public.halfvec_l2_ops);"),
+	"CREATE INDEX a ON public.item USING trident (((embedding)::trident.halfvec(3)) public.halfvec_l2_ops);\n", 'an expression');
+is(transformed("CREATE INDEX a ON public.item USING hnsw (embedding public.vector_l1_ops);"), '', 'L1 distance');
 isnt(system(q(psql -Xq -c "INSERT INTO vectors (whole) VALUES ('[1,2,3]')" 2>/dev/null)), 0, 'a check constraint');
 
 delete $ENV{PGDATABASE};
@@ -62,6 +72,15 @@ sub restored
 	is(system('sh', '-c', "($through $dump/$section.sql) | psql -Xq -v ON_ERROR_STOP=1 -o /dev/null"),
 		0, "restore of $section");
 	return;
+}
+
+# What the function of the page makes of a line.
+sub transformed
+{
+	my ($line) = @_;
+	local $ENV{LINE} = $line;
+	return scalar qx($function
+printf '%s\\n' "\$LINE" | to_trident);
 }
 
 sub sql
