@@ -4,7 +4,9 @@
 CREATE SCHEMA index_collation;
 SET search_path = index_collation, public, trident;
 SELECT count(*) = 0 AS skip FROM pg_collation WHERE collname = 'und-x-icu' \gset
+SET client_min_messages = warning;
 \if :skip
+DROP SCHEMA index_collation;
 \quit
 \endif
 SET enable_seqscan = off;
