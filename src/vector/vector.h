@@ -15,6 +15,8 @@
 #define TRIDENT_VECTOR_VECTOR_H
 
 #include "fmgr.h"
+
+#include "base/compat.h"
 #include "simd/simd.h"
 
 #define TRIDENT_VECTOR_MAX_DIM 16000
@@ -40,8 +42,20 @@ typedef struct TridentHalfvec
 #define TRIDENT_HALFVEC_SIZE(dim) \
 	(offsetof(TridentHalfvec, x) + sizeof(TridentHalf) * (dim))
 
-#define TRIDENT_VECTOR_P(d) ((TridentVector *) PG_DETOAST_DATUM(d))
-#define TRIDENT_HALFVEC_P(d) ((TridentHalfvec *) PG_DETOAST_DATUM(d))
+#define TRIDENT_VECTOR_P(d) ((TridentVector *) trident_vector_detoast(d))
+#define TRIDENT_HALFVEC_P(d) ((TridentHalfvec *) trident_vector_detoast(d))
+
+/*
+ * PG_DETOAST_DATUM without a call where there is nothing to do: a distance is
+ * asked for once a row, of two values.
+ */
+static inline struct varlena *
+trident_vector_detoast(Datum datum)
+{
+	struct varlena *value = (struct varlena *) DatumGetPointer(datum);
+
+	return VARATT_IS_EXTENDED(value) ? pg_detoast_datum(value) : value;
+}
 
 /* A new zeroed vector or halfvec of dim dimensions, palloc'd here. */
 extern TridentVector *trident_vector_new(int dim);
