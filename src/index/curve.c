@@ -148,7 +148,7 @@ measure_page(Measure *measure, Page page, int rank)
 	const TridentIndexProbe *list = &measure->order.lists[rank];
 	const TridentIndexQuery *query = measure->query;
 	char	   *contents = TridentIndexPageContents(page);
-	int			nrows = TridentIndexPageHeader(page)->nrows;
+	int			nrows = trident_index_page_rows(layout, page);
 	int			nblocks = (nrows + TRIDENT_SIMD_LANES - 1) / TRIDENT_SIMD_LANES;
 	float		bounds[BLCKSZ / 8];
 	uint16		masks[BLCKSZ / 8 / TRIDENT_SIMD_LANES];

@@ -132,6 +132,16 @@ trident_index_list_entry(Relation index, const TridentIndexModel *model,
 	return true;
 }
 
+void
+trident_index_chain_corrupted(Relation index, int list)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INDEX_CORRUPTED),
+			 errmsg("index \"%s\" has a damaged chain of pages in list %d",
+					RelationGetRelationName(index), list),
+			 errhint("Run trident_index_check() to see what is damaged, then REINDEX.")));
+}
+
 /* Append row to the page in buffer, which is locked and has room; logged. */
 static void
 append_logged(Relation index, const TridentIndexLayout *layout, Buffer buffer,
@@ -232,8 +242,12 @@ insert_elsewhere(Relation index, const TridentIndexModel *model, int list,
 		try_page(index, model, entry.fill, row, &next);
 	if (!done && entry.has_holes)
 	{
+		uint32		pages = 0;
+
 		for (block = entry.head; !done && BlockNumberIsValid(block); block = next)
 		{
+			if (++pages > entry.pages)
+				trident_index_chain_corrupted(index, list);
 			done = try_page(index, model, block, row, &next);
 			TRIDENT_FAULT("index-insert-hole");
 			if (done)

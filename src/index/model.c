@@ -49,6 +49,14 @@ trident_index_meta_read(Relation index, TridentIndexMeta *meta)
 				 errdetail("The format is %u, expected is %u.",
 						   meta->version, TRIDENT_INDEX_VERSION),
 				 errhint("REINDEX the index.")));
+	/* memory is asked for by these */
+	if (meta->nlists < 1 || meta->nlists > TRIDENT_INDEX_MAX_LISTS ||
+		meta->ncoarse < 0 || meta->ncoarse > meta->nlists)
+		ereport(ERROR,
+				(errcode(ERRCODE_INDEX_CORRUPTED),
+				 errmsg("index \"%s\" has a damaged meta page",
+						RelationGetRelationName(index)),
+				 errhint("Run trident_index_check() to see what is damaged, then REINDEX.")));
 }
 
 /*

@@ -118,6 +118,16 @@ trident_index_page_check(Relation index, BlockNumber block, Page page,
 			 errhint("Run trident_index_check() to see what is damaged, then REINDEX.")));
 }
 
+void
+trident_index_page_overfull(const TridentIndexLayout *layout, int nrows)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INDEX_CORRUPTED),
+			 errmsg("a page of a trident index has %d rows, where %d fit",
+					nrows, layout->capacity),
+			 errhint("Run trident_index_check() on the indexes of the table to see what is damaged, then REINDEX.")));
+}
+
 /* The block of sign codes that holds slot. */
 static uint8 *
 sign_block(const TridentIndexLayout *layout, char *contents, int slot)

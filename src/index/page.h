@@ -283,6 +283,21 @@ trident_index_page_tid(const TridentIndexLayout *layout, Page page, int slot)
 						  layout->tid_in_row);
 }
 
+/* Error INDEX_CORRUPTED: a page cannot have so many rows. */
+extern void trident_index_page_overfull(const TridentIndexLayout *layout,
+										int nrows) pg_attribute_noreturn();
+
+/* How many rows a list page has, never more than fit. */
+static inline int
+trident_index_page_rows(const TridentIndexLayout *layout, Page page)
+{
+	int			nrows = TridentIndexPageHeader(page)->nrows;
+
+	if (unlikely(nrows > layout->capacity))
+		trident_index_page_overfull(layout, nrows);
+	return nrows;
+}
+
 static inline bool
 trident_index_page_full(const TridentIndexLayout *layout, Page page)
 {

@@ -216,7 +216,7 @@ static void
 score_page(TridentIndexScan *so, const TridentIndexProbe *probe, Page page)
 {
 	TridentIndexFormat format = so->coder.layout.format;
-	int			nrows = TridentIndexPageHeader(page)->nrows;
+	int			nrows = trident_index_page_rows(&so->coder.layout, page);
 	int			slot;
 
 	so->stats.codes_scanned += nrows;
@@ -306,15 +306,21 @@ score_list(IndexScanDesc scan, const TridentIndexModel *model,
 	TridentIndexScan *so = scan->opaque;
 	Relation	index = scan->indexRelation;
 	BlockNumber block = entry->head;
+	uint32		pages = 0;
 
 	while (BlockNumberIsValid(block))
 	{
-		Buffer		buffer = trident_index_read(index, model, block);
-		Page		page = BufferGetPage(buffer);
+		Buffer		buffer;
+		Page		page;
 		TridentIndexOpaque *opaque;
 
+		/* pages come in front of a chain: longer it can only be by a loop */
+		if (++pages > entry->pages)
+			trident_index_chain_corrupted(index, probe->list);
+		buffer = trident_index_read(index, model, block);
 		prefetch_next(prefetch);
 		LockBuffer(buffer, BUFFER_LOCK_SHARE);
+		page = BufferGetPage(buffer);
 		opaque = TridentIndexPageOpaque(page);
 		if (PageIsNew(page) || opaque->kind != TRIDENT_INDEX_PAGE_LIST ||
 			opaque->list != probe->list ||

@@ -241,8 +241,13 @@ take_new_model(IndexScanDesc scan)
 {
 	TridentIndexScan *so = scan->opaque;
 	const TridentIndexModel *model = trident_index_model(scan->indexRelation);
-	MemoryContext old = MemoryContextSwitchTo(so->context);
+	MemoryContext old;
 
+	/* pages are freed after the meta page has changed: no page may be amiss */
+	if (model->meta.generation == so->meta.generation)
+		trident_index_chain_corrupted(scan->indexRelation,
+									  so->order.lists[so->nprobed].list);
+	old = MemoryContextSwitchTo(so->context);
 	so->meta = model->meta;
 	trident_index_order_start(&so->order, model, so->query);
 	MemoryContextSwitchTo(old);

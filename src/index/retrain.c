@@ -106,7 +106,7 @@ new_rows(Retrain *retrain, BlockNumber block, ItemPointerData *tids,
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	trident_index_page_check(retrain->index, block, page,
 							 TRIDENT_INDEX_PAGE_LIST);
-	nrows = TridentIndexPageHeader(page)->nrows;
+	nrows = trident_index_page_rows(layout, page);
 	from = retrain->copied[block];
 	for (slot = from; slot < nrows; slot++)
 		tids[slot - from] = *trident_index_page_tid(layout, page, slot);
@@ -130,6 +130,7 @@ take_new_rows(Retrain *retrain, TakeRow take, void *arg)
 		TridentIndexListEntry entry;
 		BlockNumber block;
 		BlockNumber next;
+		uint32		pages = 0;
 
 		if (!trident_index_list_entry(retrain->index, retrain->old, list, &entry))
 			elog(ERROR, "directory of index \"%s\" was replaced",
@@ -139,6 +140,8 @@ take_new_rows(Retrain *retrain, TakeRow take, void *arg)
 			int			n = new_rows(retrain, block, tids, &next);
 			int			i;
 
+			if (++pages > entry.pages)
+				trident_index_chain_corrupted(retrain->index, list);
 			for (i = 0; i < n; i++)
 				take(retrain, &tids[i], arg);
 			total += n;

@@ -158,12 +158,6 @@ count_index(Counts *counts, Relation index)
 	{
 		memset(counts, 0, sizeof(*counts));
 		counts->meta = now;
-		if (now.nlists < 1 || now.nlists > TRIDENT_INDEX_MAX_LISTS)
-			ereport(ERROR,
-					(errcode(ERRCODE_INDEX_CORRUPTED),
-					 errmsg("index \"%s\" has an unexpected number of lists: %d",
-							RelationGetRelationName(index), now.nlists),
-					 errhint("Run trident_index_check() to see what is damaged, then REINDEX.")));
 		trident_index_coder_init(&counts->coder, &now, is_half);
 		counts->list_rows = palloc0(sizeof(int64) * now.nlists);
 		count_pages(counts, index);

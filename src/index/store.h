@@ -99,6 +99,9 @@ extern bool trident_index_list_entry(Relation index,
 									 const TridentIndexModel *model, int list,
 									 TridentIndexListEntry *entry);
 
+/* Error INDEX_CORRUPTED: the chain of a list is not what it should be. */
+extern void trident_index_chain_corrupted(Relation index, int list) pg_attribute_noreturn();
+
 /*
  * Add a row to a list, logged.  The caller has locked the model, or is
  * training's process, whose model nobody else uses yet.

@@ -44,7 +44,7 @@ typedef struct Pass
 static bool
 has_dead_row(const Pass *pass, Page page)
 {
-	int			nrows = TridentIndexPageHeader(page)->nrows;
+	int			nrows = trident_index_page_rows(&pass->layout, page);
 	int			slot;
 
 	for (slot = 0; slot < nrows; slot++)
@@ -65,7 +65,7 @@ remove_dead_rows(Pass *pass, Buffer buffer)
 	int			slot;
 
 	/* from the end, so that the row moved into a slot has been looked at */
-	for (slot = TridentIndexPageHeader(page)->nrows - 1; slot >= 0; slot--)
+	for (slot = trident_index_page_rows(&pass->layout, page) - 1; slot >= 0; slot--)
 	{
 		ItemPointer tid = trident_index_page_tid(&pass->layout, page, slot);
 
@@ -100,7 +100,10 @@ static void
 visit_list_page(Pass *pass, Buffer buffer)
 {
 	Page		page = BufferGetPage(buffer);
+	int			list = TridentIndexPageOpaque(page)->list;
 
+	if (list < 0 || list >= pass->meta.nlists)
+		trident_index_chain_corrupted(pass->info->index, list);
 	if (pass->callback && has_dead_row(pass, page))
 	{
 		/* Rows may be added between the locks, but nobody else removes any. */
@@ -108,7 +111,7 @@ visit_list_page(Pass *pass, Buffer buffer)
 		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 		remove_dead_rows(pass, buffer);
 	}
-	pass->stats->num_index_tuples += TridentIndexPageHeader(page)->nrows;
+	pass->stats->num_index_tuples += trident_index_page_rows(&pass->layout, page);
 }
 
 /* Visit one block of the file. */
