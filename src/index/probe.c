@@ -89,7 +89,9 @@ refine(TridentIndexScan *so, const TridentIndexProbe *probe, Page page,
 	/* the factor is negative */
 	bound = estimate + factors[1] * TRIDENT_INDEX_FINE_ERROR * probe->distance;
 
-	if (!(bound < trident_index_threshold(so)))
+	if (isnan(bound))
+		bound = estimate = -get_float4_infinity();
+	if (!trident_index_may_matter(so, bound))
 	{
 		so->has_dropped = true;
 		return;
@@ -126,7 +128,6 @@ score_signs(TridentIndexScan *so, const TridentIndexProbe *probe, Page page,
 		TRIDENT_INDEX_SIGN_ERROR * probe->distance;
 	args.add = probe->value;
 	args.limit = trident_index_threshold(so);
-	/* with no limit yet every row passes, were its bound even infinite */
 	trident_simd_code.sign_scan(layout->dp, nblocks, codes, add, rescale, &args,
 								bounds, masks);
 
@@ -144,6 +145,9 @@ score_signs(TridentIndexScan *so, const TridentIndexProbe *probe, Page page,
 			valid &= match_labels(so, (uint32 *) (contents + layout->labels) + first);
 			so->nmatched += pg_popcount32(valid);
 		}
+		/* while rows are few, all are wanted, even with a bound of infinity */
+		if (so->nbest < so->want)
+			mask = valid;
 		if ((mask & valid) != valid)
 			so->has_dropped = true;
 		for (mask &= valid; mask != 0; mask &= mask - 1)
@@ -159,7 +163,7 @@ score_signs(TridentIndexScan *so, const TridentIndexProbe *probe, Page page,
 	for (i = 0; i < npassed; i++)
 	{
 		/* the limit has come down since the page was scored */
-		if (bounds[passed[i]] < trident_index_threshold(so))
+		if (trident_index_may_matter(so, bounds[passed[i]]))
 			refine(so, probe, page, passed[i]);
 		else
 			so->has_dropped = true;

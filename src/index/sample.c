@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <float.h>
+
 #include "access/tableam.h"
 #include "catalog/index.h"
 #include "common/pg_prng.h"
@@ -40,6 +42,7 @@ typedef struct SampleState
 	int			target;			/* rows to keep; 0: only count */
 	double		seen;			/* rows met */
 	float	   *raw;			/* dim */
+	float	   *projected;		/* dp */
 	float	   *x;				/* target x dp */
 	ItemPointerData *tids;		/* of x */
 	pg_prng_state random;
@@ -72,8 +75,13 @@ sample_callback(Relation index, ItemPointer tid, Datum *values, bool *isnull,
 	MemoryContextReset(state->row_context);
 	trident_index_read_value(state->coder, values[0], state->raw);
 	MemoryContextSwitchTo(old);
-	if (trident_index_project(state->coder, state->raw, state->x + place * dp))
+	/* rows beyond the arithmetic would make centroids that are no numbers */
+	if (trident_index_project(state->coder, state->raw, state->projected) &&
+		trident_simd.norm_squared_f32(dp, state->projected) < FLT_MAX / dp)
+	{
+		memcpy(state->x + place * dp, state->projected, sizeof(float) * dp);
 		state->tids[place] = *tid;
+	}
 	else
 		state->seen--;
 }
@@ -175,6 +183,7 @@ trident_index_sample(Relation heap, Relation index, IndexInfo *index_info,
 	sampled->nlists = 1;
 	state.coder = coder;
 	state.raw = palloc(sizeof(float) * coder->layout.dim);
+	state.projected = palloc(sizeof(float) * dp);
 	state.row_context = AllocSetContextCreate(CurrentMemoryContext,
 											  "trident index sample",
 											  ALLOCSET_DEFAULT_SIZES);

@@ -148,6 +148,16 @@ trident_index_threshold(const TridentIndexScan *so)
 	return so->nbest < so->want ? get_float4_infinity() : so->best[0];
 }
 
+/*
+ * May a row with this lower bound be among those wanted?  So it may when its
+ * bound is no number: arithmetic has failed on it, only its heap row can tell.
+ */
+static inline bool
+trident_index_may_matter(const TridentIndexScan *so, float bound)
+{
+	return so->nbest < so->want || !(bound >= so->best[0]);
+}
+
 /* Have we looked at this row in an earlier scoring of its list? */
 extern bool trident_index_was_seen(TridentIndexScan *so, ItemPointer tid);
 
