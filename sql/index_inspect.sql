@@ -133,6 +133,44 @@ INSERT INTO changed SELECT id, 'untold', embedding FROM item WHERE id BETWEEN 10
 UPDATE pg_index SET indisready = true WHERE indexrelid = 'changed_l2'::regclass;
 SELECT block, regexp_replace(problem, '\(.*\)', '(...)') FROM trident_index_check('changed_l2', true);
 SELECT * FROM trident_index_check('changed_l2');
+-- trident_recall: exact where that is asked for, and where all lists are read.
+SET trident.index_target_recall = 1;
+SELECT i, r.queries, r.recall, r.recall_min, r.target_recall,
+	r.lists_probed >= 1 AND r.codes_scanned >= 1 AS counts,
+	r.index_ms > 0 AND r.exact_ms > 0 AS times
+	FROM unnest(ARRAY['item_l2', 'item_cosine', 'changed_l2', 'changed_ip', 'changed_part']) i,
+		trident_recall(i, 50, 5) r;
+RESET trident.index_target_recall;
+SELECT r.queries, r.recall >= 0.85 AS recall, r.recall_min BETWEEN 0 AND r.recall AS recall_min, r.target_recall,
+	r.lists_probed >= 1 AND r.codes_scanned >= 1 AS counts,
+	r.index_ms > 0 AND r.exact_ms > 0 AS times
+	FROM trident_recall('item_l2') r;
+-- It sees what is missed: the 200 nearest are in several lists; and a row that
+-- is not in the index is found by nobody.
+SET trident.index_probes = 1;
+SELECT queries, recall < 1 AS recall, target_recall, lists_probed >= 1 AS lists_probed
+	FROM trident_recall('item_l2', 200, 200);
+RESET trident.index_probes;
+SET trident.index_target_recall = 1;
+CREATE TABLE pair (id int, embedding vector(2));
+INSERT INTO pair VALUES (1, '[0,0]'), (2, '[5,5]'), (3, '[5,5]');
+CREATE INDEX pair_l2 ON pair USING trident (embedding);
+SELECT queries, recall, recall_min, lists_probed FROM trident_recall('pair_l2', k => 3);
+UPDATE pg_index SET indisready = false WHERE indexrelid = 'pair_l2'::regclass;
+INSERT INTO pair VALUES (4, '[0,1]');
+UPDATE pg_index SET indisready = true WHERE indexrelid = 'pair_l2'::regclass;
+SELECT queries, recall, recall_min FROM trident_recall('pair_l2', k => 2);
+RESET trident.index_target_recall;
+-- Among rows equally near any will do.
+UPDATE pair SET embedding = '[1,1]';
+SELECT queries, recall FROM trident_recall('pair_l2', k => 2);
+-- Nothing to search for; nothing to find.
+SELECT * FROM trident_recall('small_ip');
+INSERT INTO small VALUES (1, '[1,2,3]'), (2, NULL);
+SELECT queries, recall FROM trident_recall('small_ip');
+SELECT a, r.* FROM unnest(ARRAY['0', '1001', 'k => 1', 'k => 10001']) a,
+	refused(format('SELECT trident_recall(''small_ip'', %s)', a)) r;
+
 -- What is no index of ours, or cannot be read.
 CREATE TABLE parted (embedding vector(3)) PARTITION BY RANGE (embedding);
 CREATE INDEX parted_l2 ON parted USING trident (embedding);
@@ -143,6 +181,8 @@ SELECT c, r.* FROM unnest(ARRAY['item', 'item_pkey', 'parted_l2']) c,
 	refused(format('SELECT trident_index_prewarm(%L)', c)) r;
 SELECT c, r.* FROM unnest(ARRAY['item', 'item_pkey', 'parted_l2']) c,
 	refused(format('SELECT trident_index_check(%L)', c)) r;
+SELECT c, r.* FROM unnest(ARRAY['item', 'item_pkey', 'parted_l2']) c,
+	refused(format('SELECT trident_recall(%L)', c)) r;
 
 -- Rights: SELECT on the table; trident_index_check must be granted.
 CREATE ROLE index_inspect_reader;
@@ -152,8 +192,9 @@ SET ROLE index_inspect_reader;
 SELECT rows FROM trident_index_stats('small_ip', true);
 SELECT trident_index_prewarm('small_ip');
 SELECT count(*) FROM trident_last_scan();
-SELECT c, r.* FROM unnest(ARRAY['trident_index_stats(%L)', 'trident_index_prewarm(%L)']) c,
+SELECT c, r.* FROM unnest(ARRAY['trident_index_stats(%L)', 'trident_index_prewarm(%L)', 'trident_recall(%L)']) c,
 	refused(format('SELECT ' || c, 'item_l2')) r;
+SELECT queries FROM trident_recall('small_ip');
 SELECT * FROM refused($$ SELECT trident_index_check('small_ip') $$);
 RESET ROLE;
 GRANT EXECUTE ON FUNCTION trident_index_check(regclass, boolean) TO index_inspect_reader;
@@ -161,6 +202,17 @@ SET ROLE index_inspect_reader;
 SELECT * FROM trident_index_check('item_l2', true);
 RESET ROLE;
 REVOKE EXECUTE ON FUNCTION trident_index_check(regclass, boolean) FROM index_inspect_reader;
+
+-- Recall is not measured on rows that policies hide.
+ALTER TABLE small ENABLE ROW LEVEL SECURITY;
+SET ROLE index_inspect_reader;
+SELECT * FROM refused($$ SELECT trident_recall('small_ip') $$);
+SELECT rows FROM trident_index_stats('small_ip');
+SET row_security = off;
+SELECT * FROM refused($$ SELECT trident_recall('small_ip') $$);
+RESET row_security;
+RESET ROLE;
+SELECT queries FROM trident_recall('small_ip');
 
 -- Functions in the definition of an index run as the owner of the table.
 CREATE FUNCTION who(id int) RETURNS vector LANGUAGE plpgsql IMMUTABLE AS $$
@@ -178,6 +230,7 @@ CREATE INDEX owned_l2 ON owned USING trident ((who(id)::vector(3)) vector_l2_ops
 RESET client_min_messages;
 SELECT rows, rows_outside FROM trident_index_stats('owned_l2', true);
 SELECT * FROM trident_index_check('owned_l2', true);
+SELECT queries FROM trident_recall('owned_l2');
 
 SET client_min_messages = warning;
 DROP SCHEMA index_inspect CASCADE;

@@ -71,3 +71,20 @@ RETURNS TABLE (
 COMMENT ON FUNCTION trident_index_check(regclass, boolean) IS
 	'what is damaged in a trident index, a row for each finding, with the block of the index where it was found (NULL: the index as a whole); no row: the index is sound.  It reads every page; with heap_all_indexed it also compares the entries with all rows of the table: each row that should be in the index is there once, with its own vector and key, and no entry leads to nowhere.  Reads and writes go on meanwhile, vacuum of the table waits (a ShareUpdateExclusive lock; on a standby none).  EXECUTE must be granted';
 REVOKE EXECUTE ON FUNCTION trident_index_check(regclass, boolean) FROM PUBLIC;
+
+CREATE FUNCTION trident_recall(
+	index regclass,
+	sample integer DEFAULT 100,
+	k integer DEFAULT 10,
+	OUT queries integer,
+	OUT recall float8,
+	OUT recall_min float8,
+	OUT target_recall float8,
+	OUT lists_probed float8,
+	OUT codes_scanned float8,
+	OUT rows_reranked float8,
+	OUT index_ms float8,
+	OUT exact_ms float8)
+	AS 'MODULE_PATHNAME', 'trident_recall' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION trident_recall(regclass, integer, integer) IS
+	'the recall that searches by a trident index have with the settings of this session, measured against exact answers: sample rows of the table (1 to 1000), drawn at random, are searched for, each as by LIMIT k (2 to 10000), and what is found beside the row itself is compared with the k - 1 nearest; rows equally near count alike.  How many queries there were, their recall, that of the worst one, and the recall aimed at (NULL where trident.index_probes gives the lists); lists probed, codes scanned and rows of the table read, a query; the time of a search, the median in milliseconds, and that of an exact one by a pass over the whole table.  Reads the table three times and compares every row with every query.  Queries that are not rows of the table may find less.  Needs SELECT on the table; refused under row security';

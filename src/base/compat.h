@@ -76,6 +76,15 @@
 #define TridentRestrictSearchPath() ((void) 0)
 #endif
 
+/* PG 18 counts what an index scan does for EXPLAIN, if asked to. */
+#if PG_VERSION_NUM >= 180000
+#define TridentIndexBeginScan(heap, index, snapshot, nkeys, norderbys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, norderbys)
+#else
+#define TridentIndexBeginScan(heap, index, snapshot, nkeys, norderbys) \
+	index_beginscan(heap, index, snapshot, nkeys, norderbys)
+#endif
+
 /* PG 18 tells ANALYZE from VACUUM. */
 #if PG_VERSION_NUM >= 180000
 #define TridentVacuumDelayPoint() vacuum_delay_point(false)

@@ -159,6 +159,10 @@ my @damages = (
 			bytes($_[0], model($_[0]), CONTENTS + ($coarse + $n) * 32 * 4 + 4, u32(5000));
 		},
 		qr/says that the lists of cell 1 begin at 5000/ ],
+	[ 'model lost', 'low', sub { bytes($_[0], model($_[0]), 0, "\0" x PAGE) },
+		qr/is page 0 of the model by its chain, but is of kind 0/ ],
+	[ 'model not a number', 'high', sub { bytes($_[0], model($_[0]), CONTENTS, pack('f', 'inf')) },
+		qr/has a centroid with a value that is no number/ ],
 	[ 'model chain', 'low', sub { bytes($_[0], model($_[0]), HEAD, u32(model($_[0]))) },
 		qr/the model has more than its 1 pages/ ],
 	[ 'rows of another vector', 'low', sub { bytes($_[0], head($_[0], 3), CONTENTS + 8 + 5, "\x55") },
@@ -201,6 +205,20 @@ foreach my $damage (@damages)
 		CREATE INDEX damage_$n ON $definition{$damage->[1]}");
 	$n++;
 }
+
+# An index whose file is older than the last vacuum of its table, as a disk
+# that lost writes would have it.
+$node->safe_psql('postgres', <<'SQL');
+SET search_path = public, trident;
+CREATE TABLE gone AS SELECT * FROM low WHERE id <= 50;
+CREATE INDEX gone_l2 ON gone USING trident ((v::vector(8)) vector_l2_ops);
+CHECKPOINT;
+SQL
+my $gone = $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('gone_l2')");
+my $stale = slurp($gone);
+$node->safe_psql('postgres', 'DELETE FROM gone WHERE id BETWEEN 11 AND 15');
+$node->safe_psql('postgres', 'VACUUM gone');
+
 my %path;
 $path{$_} = $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('damage_$_')")
   for 0 .. $#damages;
@@ -233,6 +251,7 @@ foreach my $i (0 .. $#damages)
 	die "$damages[$i]->[0]: nothing was changed\n" if $file eq $before;
 	spew($path{$i}, $file);
 }
+spew($gone, $stale);
 my $log_at = -s $node->logfile;
 $node->start;
 
@@ -248,6 +267,12 @@ foreach my $i (0 .. $#damages)
 	like($node->safe_psql('postgres', "SELECT * FROM trident_index_check('damage_$i', true)"),
 		qr/rows were not compared with the table/, "$name: rows are not compared") if $all eq 'false';
 }
+
+is($node->safe_psql('postgres', "SELECT count(*) FROM trident_index_check('gone_l2')"), '0',
+	'an old file is sound in itself');
+like($node->safe_psql('postgres', "SELECT problem FROM trident_index_check('gone_l2', true)"),
+	qr/^(entry for row \(0,1[1-5]\) of the table: the table has no such row\n?){5}$/,
+	'rows that vacuum has removed are found in it');
 
 # Whatever else reads a damaged index may fail, as an error.  One at a time,
 # the others being out of use.
