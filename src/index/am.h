@@ -51,13 +51,13 @@ extern TridentIndexCentroids *trident_index_train_table(Relation heap,
 /* insert.c */
 
 /*
- * Encode and insert one row, values[0] being not null, into the lists of
- * model; see trident_index_list_insert.
+ * Encode and insert one row, its value being not null and detoasted if model
+ * is the cached one, into the lists of model; see trident_index_list_insert.
  */
-extern void trident_index_insert_values(Relation index,
-										const TridentIndexModel *model,
-										Datum *values, bool *isnull,
-										ItemPointer tid);
+extern void trident_index_insert_value(Relation index,
+									   const TridentIndexModel *model,
+									   Datum value, uint32 label,
+									   ItemPointer tid);
 extern bool trident_index_insert(Relation index, Datum *values, bool *isnull,
 								 ItemPointer heap_tid, Relation heap,
 								 IndexUniqueCheck check, bool unchanged,

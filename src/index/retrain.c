@@ -192,8 +192,13 @@ insert_row(Retrain *retrain, ItemPointer tid, void *arg)
 	Datum		values[INDEX_MAX_KEYS];
 	bool		isnull[INDEX_MAX_KEYS];
 
-	if (fetch_row(retrain, tid, values, isnull) && !isnull[0])
-		trident_index_insert_values(retrain->index, model, values, isnull, tid);
+	uint32		label = 0;
+
+	if (!fetch_row(retrain, tid, values, isnull) || isnull[0])
+		return;
+	if (model->coder.layout.has_key)
+		label = trident_index_key_label(retrain->index, values[1], isnull[1]);
+	trident_index_insert_value(retrain->index, model, values[0], label, tid);
 }
 
 /* Step 2. */

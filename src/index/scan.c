@@ -29,6 +29,7 @@
 #include "index/am.h"
 #include "index/key.h"
 #include "index/scan.h"
+#include "vector/vector.h"
 
 /* Rows that candidates suffice for at first: LIMIT 10 and a little. */
 #define FIRST_WANT 12
@@ -117,6 +118,7 @@ prepare(IndexScanDesc scan)
 	const TridentIndexModel *model;
 	MemoryContext old;
 	ScanKey		order = scan->orderByData;
+	Datum		value = order->sk_argument;
 
 	if (scan->numberOfOrderBys != 1)
 		ereport(ERROR,
@@ -130,22 +132,27 @@ prepare(IndexScanDesc scan)
 						RelationGetRelationName(index))));
 
 	pgstat_count_index_scan(index);
-	model = trident_index_model(index);
 	old = MemoryContextSwitchTo(so->context);
+
+	/* What may look into catalogs or fetch values comes before the model. */
+	if (!(order->sk_flags & SK_ISNULL))
+		value = PointerGetDatum(TRIDENT_VECTOR_P(value));
+	so->is_impossible = !trident_index_key_labels(index, scan->keyData,
+												  scan->numberOfKeys,
+												  &so->nlabels, &so->labels);
+
+	model = trident_index_model(index);
 	so->meta = model->meta;
 	so->coder = model->coder;
 	so->scratch = palloc(sizeof(float) * model->coder.layout.dim);
 	if (!(order->sk_flags & SK_ISNULL))
 	{
-		trident_index_read_value(&so->coder, order->sk_argument, so->scratch);
+		trident_index_read_value(&so->coder, value, so->scratch);
 		so->query = trident_index_query(&so->coder, so->scratch);
 	}
 	/* of the model's memory, which may go away */
 	so->coder.signs = NULL;
 	trident_index_order_start(&so->order, model, so->query);
-	so->is_impossible = !trident_index_key_labels(index, scan->keyData,
-												  scan->numberOfKeys,
-												  &so->nlabels, &so->labels);
 	MemoryContextSwitchTo(old);
 
 	so->is_exact = trident_base_index_probes == 0 &&
