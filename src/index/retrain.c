@@ -154,7 +154,9 @@ take_new_rows(Retrain *retrain, TakeRow take, void *arg)
 
 /*
  * The index columns of the heap row at tid; false if nobody can see it any
- * more.  All versions that an index entry leads to have the same values.
+ * more.  Of the versions that the entry leads to it is the last one that
+ * counts: those from before CREATE INDEX may have had other values, and then
+ * are not for transactions that may use the index.
  */
 static bool
 fetch_row(Retrain *retrain, ItemPointer tid, Datum *values, bool *isnull)
@@ -162,10 +164,17 @@ fetch_row(Retrain *retrain, ItemPointer tid, Datum *values, bool *isnull)
 	ItemPointerData heap_tid = *tid;
 	bool		call_again = false;
 	bool		all_dead = false;
+	bool		found = false;
 
 	ResetPerTupleExprContext(retrain->estate);
-	if (!table_index_fetch_tuple(retrain->fetch, &heap_tid, &retrain->snapshot,
-								 retrain->slot, &call_again, &all_dead))
+	do
+	{
+		if (table_index_fetch_tuple(retrain->fetch, &heap_tid,
+									&retrain->snapshot, retrain->slot,
+									&call_again, &all_dead))
+			found = true;
+	} while (call_again);
+	if (!found)
 		return false;
 	GetPerTupleExprContext(retrain->estate)->ecxt_scantuple = retrain->slot;
 	FormIndexDatum(retrain->index_info, retrain->slot, retrain->estate,
