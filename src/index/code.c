@@ -349,13 +349,15 @@ trident_index_query(const TridentIndexCoder *coder, const float *raw)
 	TridentIndexQuery *query = allocate_query(layout);
 
 	memcpy(query->raw, raw, sizeof(float) * layout->dim);
-	if (!trident_index_project(coder, raw, query->x) ||
-		!(trident_simd.norm_squared_f32(layout->dp, query->x) < FLT_MAX / layout->dp))
+	if (!trident_index_project(coder, raw, query->x))
 	{
 		pfree(query);
 		return NULL;
 	}
-	prepare_query(coder, query);
+	if (trident_simd.norm_squared_f32(layout->dp, query->x) < FLT_MAX / layout->dp)
+		prepare_query(coder, query);
+	else
+		query->is_huge = true;
 	return query;
 }
 

@@ -47,6 +47,7 @@ typedef struct TridentIndexQuery
 	int8	   *x8;				/* x in bytes; not EXACT */
 	float		x8_step;
 	float		fine_offset;
+	bool		is_huge;		/* beyond the arithmetic: raw alone is of use */
 } TridentIndexQuery;
 
 /* code.c */

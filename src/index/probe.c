@@ -29,7 +29,7 @@ trident_index_probes_for(TridentIndexScan *so, int64 i)
 {
 	double		k;
 
-	if (so->order.nlists <= 1 || so->query == NULL)
+	if (so->order.nlists <= 1 || so->query == NULL || so->query->is_huge)
 		return so->order.nlists;
 	if (trident_base_index_probes > 0)
 		return Min(trident_base_index_probes, so->order.nlists);
@@ -221,10 +221,11 @@ score_page(TridentIndexScan *so, const TridentIndexProbe *probe, Page page)
 {
 	TridentIndexFormat format = so->coder.layout.format;
 	int			nrows = trident_index_page_rows(&so->coder.layout, page);
+	bool		has_bounds = so->query != NULL && !so->is_exact;
 	int			slot;
 
 	so->stats.codes_scanned += nrows;
-	if (so->query != NULL && format == TRIDENT_INDEX_SIGNS && !so->is_exact)
+	if (format == TRIDENT_INDEX_SIGNS && has_bounds)
 	{
 		score_signs(so, probe, page, nrows);
 		return;
@@ -236,7 +237,7 @@ score_page(TridentIndexScan *so, const TridentIndexProbe *probe, Page page)
 		if (!row_matches(so, page, slot))
 			continue;
 		if (so->query == NULL ||
-			(so->is_exact && format != TRIDENT_INDEX_EXACT))
+			(!has_bounds && format != TRIDENT_INDEX_EXACT))
 		{
 			/* no row is nearer than another, or only the heap rows tell */
 			if (!so->seen_hash || !trident_index_was_seen(so, tid))

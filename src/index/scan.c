@@ -155,8 +155,9 @@ prepare(IndexScanDesc scan)
 	trident_index_order_start(&so->order, model, so->query);
 	MemoryContextSwitchTo(old);
 
-	so->is_exact = trident_base_index_probes == 0 &&
-		trident_base_index_target_recall >= 1.0;
+	so->is_exact = (so->query && so->query->is_huge) ||
+		(trident_base_index_probes == 0 &&
+		 trident_base_index_target_recall >= 1.0);
 	so->want = Max(model->rows_hint, FIRST_WANT);
 	so->last_value = -get_float8_infinity();
 	so->stats.index = RelationGetRelid(index);
