@@ -92,4 +92,24 @@
 #define TridentVacuumDelayPoint() vacuum_delay_point()
 #endif
 
+/* PG 17 lets an extension name what it waits for. */
+#if PG_VERSION_NUM >= 170000
+#define TridentWaitEventNew(name) WaitEventExtensionNew(name)
+#else
+#define TridentWaitEventNew(name) ((void) (name), PG_WAIT_EXTENSION)
+#endif
+
+/* PG 16 has one check of ownership for all kinds of objects. */
+#if PG_VERSION_NUM >= 160000
+#define TridentDatabaseOwner(database, role) \
+	object_ownercheck(DatabaseRelationId, database, role)
+#define TridentExtensionOwner(extension, role) \
+	object_ownercheck(ExtensionRelationId, extension, role)
+#else
+#define TridentDatabaseOwner(database, role) \
+	pg_database_ownercheck(database, role)
+#define TridentExtensionOwner(extension, role) \
+	pg_extension_ownercheck(extension, role)
+#endif
+
 #endif							/* TRIDENT_BASE_COMPAT_H */
