@@ -13,6 +13,19 @@
 
 #include "utils/elog.h"
 
+/* TR0xx: exchange */
+
+/* A node cannot be connected to, or the connection to it was lost. */
+#define TRIDENT_ERRCODE_EXCHANGE_UNREACHABLE MAKE_SQLSTATE('T','R','0','0','1')
+/* A node did not answer before the deadline. */
+#define TRIDENT_ERRCODE_EXCHANGE_TIMEOUT MAKE_SQLSTATE('T','R','0','0','2')
+/* A node was not asked, since it failed moments ago. */
+#define TRIDENT_ERRCODE_EXCHANGE_BREAKER MAKE_SQLSTATE('T','R','0','0','3')
+/* What answers is not the node that was registered, or of another version. */
+#define TRIDENT_ERRCODE_EXCHANGE_HANDSHAKE MAKE_SQLSTATE('T','R','0','0','4')
+/* A bound of the exchange was met: memory, queue or connections. */
+#define TRIDENT_ERRCODE_EXCHANGE_LIMIT MAKE_SQLSTATE('T','R','0','0','5')
+
 /* TR1xx: search */
 
 /* The collection has no column of a vector type. */
