@@ -40,6 +40,15 @@
 	((void) ExecCheckRTPerms((statement)->rtable, true))
 #endif
 
+/* PG 16 has one function for the rights on any kind of object. */
+#if PG_VERSION_NUM >= 160000
+#define TridentServerAclCheck(server, role, mode) \
+	object_aclcheck(ForeignServerRelationId, server, role, mode)
+#else
+#define TridentServerAclCheck(server, role, mode) \
+	pg_foreign_server_aclcheck(server, role, mode)
+#endif
+
 /* Run a query to its end, once.  PG 18 drops the last argument. */
 #if PG_VERSION_NUM >= 180000
 #define TridentExecutorRun(query) ExecutorRun(query, ForwardScanDirection, 0)

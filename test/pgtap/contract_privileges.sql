@@ -3,7 +3,7 @@ BEGIN;
 CREATE EXTENSION trident;
 CREATE ROLE tap_plain;
 GRANT USAGE ON SCHEMA tap TO tap_plain;
-SELECT plan(15);
+SELECT plan(16);
 
 SELECT schema_privs_are('trident', 'tap_plain', ARRAY['USAGE'],
 	'PUBLIC uses schema trident and creates nothing there');
@@ -13,8 +13,17 @@ SELECT is_empty(
 		ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
 	WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'trident')
 		AND NOT has_function_privilege('tap_plain', p.oid, 'EXECUTE')
-		AND p.proname <> 'trident_index_check'$$,
-	'every function may be called but one; what they read is guarded by itself');
+		AND p.proname <> 'trident_index_check'
+		AND p.proname !~ '^trident_(node|collection)_'$$,
+	'every function may be called but those that look into an index or steer a fleet; what they read is guarded by itself');
+SELECT is_empty(
+	$$SELECT p.oid::regprocedure
+	FROM pg_proc p JOIN pg_depend d
+		ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+	WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'trident')
+		AND has_function_privilege('tap_plain', p.oid, 'EXECUTE')
+		AND p.proname ~ '^trident_(node|collection)_' AND p.proname <> 'trident_node_identity'$$,
+	'what steers a fleet must be granted');
 SELECT function_privs_are('public', 'trident_index_check', ARRAY['regclass', 'boolean'],
 	'tap_plain', '{}', 'the check of an index must be granted');
 SELECT ok(has_type_privilege('tap_plain', 'trident.vector', 'USAGE'),

@@ -1,0 +1,109 @@
+/*
+ * 40_node.sql
+ *	  Nodes: who this database is, and the databases that it can reach.
+ *
+ * A node is a server of postgres_fdw.  What the wrapper has no option for
+ * stands in trident.node_setting, which is dumped; what was seen of a node
+ * stands in trident.node_seen, which is not, no more than the identity: a
+ * copy made from a dump is another node.
+ */
+
+CREATE TABLE trident.node_identity (
+	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+	uuid uuid NOT NULL,
+	created_at timestamptz NOT NULL DEFAULT now());
+COMMENT ON TABLE trident.node_identity IS
+	'one row: the uuid of this node, made by CREATE EXTENSION and never dumped; a physical copy has the same until trident_node_new_identity()';
+INSERT INTO trident.node_identity (uuid) VALUES (gen_random_uuid());
+GRANT SELECT ON trident.node_identity TO PUBLIC;
+
+CREATE TABLE trident.node_setting (
+	node name PRIMARY KEY,
+	uuid uuid,
+	pool_size integer CHECK (pool_size > 0),
+	added_at timestamptz NOT NULL DEFAULT now());
+COMMENT ON TABLE trident.node_setting IS
+	'what is set for a node beyond the options of its server: the uuid that it must have (NULL until trident_node_check() first reached it), and how many connections to it at most (NULL: trident.exchange_pool_size); dumped';
+SELECT pg_catalog.pg_extension_config_dump('trident.node_setting', '');
+
+CREATE TABLE trident.node_seen (
+	node name PRIMARY KEY,
+	uuid uuid,
+	server_version text,
+	trident_version text,
+	in_recovery boolean,
+	latency_ms float8,
+	seen_at timestamptz,
+	checked_at timestamptz NOT NULL,
+	error text);
+COMMENT ON TABLE trident.node_seen IS
+	'what the last trident_node_check() saw of each node; not dumped';
+
+CREATE FUNCTION trident_node_identity()
+RETURNS uuid
+	LANGUAGE sql STABLE PARALLEL SAFE
+	RETURN (SELECT i.uuid FROM trident.node_identity i);
+COMMENT ON FUNCTION trident_node_identity() IS
+	'the uuid that identifies this database as a node of a fleet; a standby has that of its primary';
+
+CREATE FUNCTION trident_node_new_identity()
+RETURNS uuid
+	AS 'MODULE_PATHNAME', 'trident_node_new_identity' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trident_node_new_identity() IS
+	'gives this database a new uuid and returns it: for one that was made as a physical copy of a node that goes on living; collections distributed before are those of the other until trident_collection_sync() takes them over';
+REVOKE EXECUTE ON FUNCTION trident_node_new_identity() FROM PUBLIC;
+
+CREATE FUNCTION trident_node_add(
+	name name,
+	host text,
+	port integer DEFAULT 5432,
+	dbname name DEFAULT current_database(),
+	fetch_size integer DEFAULT 1000,
+	batch_size integer DEFAULT 1000,
+	pool_size integer DEFAULT NULL,
+	options jsonb DEFAULT NULL)
+RETURNS text
+	AS 'MODULE_PATHNAME', 'trident_node_add' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trident_node_add(name, text, integer, name, integer, integer, integer, jsonb) IS
+	'makes a postgres_fdw server of that name for the database of another machine, set for a fleet (extensions, fetch_size, batch_size, async_capable, parallel_commit); host may list several; options are further ones of the server, by name; takes no password: returns the CREATE USER MAPPING to run next; error 0A000 without the extension postgres_fdw, 42710 where the server exists, HV00D for an option that a server has not, such as password';
+REVOKE EXECUTE ON FUNCTION trident_node_add(name, text, integer, name, integer, integer, integer, jsonb) FROM PUBLIC;
+
+CREATE FUNCTION trident_node_remove(name name)
+RETURNS void
+	AS 'MODULE_PATHNAME', 'trident_node_remove' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION trident_node_remove(name) IS
+	'drops the server of a node and its user mappings; error 2BP01 while a collection has shards there or any foreign table uses it, or while trident_collection_cleanup() has work there';
+REVOKE EXECUTE ON FUNCTION trident_node_remove(name) FROM PUBLIC;
+
+CREATE VIEW trident.node AS
+	SELECT s.srvname AS node,
+		o.option->>'host' AS host,
+		o.option->>'port' AS port,
+		o.option->>'dbname' AS dbname,
+		coalesce(n.uuid, e.uuid) AS uuid,
+		e.server_version,
+		e.trident_version,
+		CASE WHEN e.checked_at IS NULL THEN 'unchecked'
+			WHEN e.error IS NULL THEN 'ok'
+			ELSE 'error' END AS status,
+		e.in_recovery,
+		e.seen_at AS last_seen,
+		e.latency_ms,
+		e.error
+	FROM pg_catalog.pg_foreign_server s
+		JOIN pg_catalog.pg_foreign_data_wrapper w
+			ON w.oid = s.srvfdw AND w.fdwname = 'postgres_fdw'
+		CROSS JOIN LATERAL (
+			SELECT jsonb_object_agg(option_name, option_value) AS option
+			FROM pg_catalog.pg_options_to_table(s.srvoptions)) o
+		LEFT JOIN trident.node_setting n ON n.node = s.srvname
+		LEFT JOIN trident.node_seen e ON e.node = s.srvname
+	UNION ALL
+	SELECT 'local', NULL, current_setting('port'), current_database(), i.uuid,
+		current_setting('server_version'), x.extversion, 'ok',
+		pg_is_in_recovery(), now(), 0, NULL
+	FROM trident.node_identity i, pg_catalog.pg_extension x
+	WHERE x.extname = 'trident';
+COMMENT ON VIEW trident.node IS
+	'the nodes that this database knows, itself as local among them: address, uuid, versions, and status (unchecked, ok, error), last_seen, latency_ms of a round trip and error as trident_node_check() last found them';
+GRANT SELECT ON trident.node TO pg_monitor;

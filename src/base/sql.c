@@ -1,0 +1,192 @@
+/*
+ * sql.c
+ *	  Statements that the extension itself runs, in this backend.
+ *
+ * SPI with three rules on top: names are looked up in pg_catalog alone,
+ * values are parameters, identifiers are quoted.  Memory: results live in the
+ * caller's context, all else in SPI's until the end.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#include "base/compat.h"
+#include "base/sql.h"
+
+#define MAX_ARGS 16
+
+void
+trident_base_sql_begin(TridentBaseSql *sql)
+{
+	GetUserIdAndSecContext(&sql->role, &sql->security);
+	sql->guc_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+/* The owner of extension trident. */
+static Oid
+extension_owner(void)
+{
+	Relation	catalog = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			owner = InvalidOid;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
+				F_NAMEEQ, CStringGetDatum("trident"));
+	scan = systable_beginscan(catalog, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	if (!OidIsValid(owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"trident\" does not exist"),
+				 errhint("Create it with CREATE EXTENSION trident.")));
+	return owner;
+}
+
+void
+trident_base_sql_begin_as_owner(TridentBaseSql *sql)
+{
+	trident_base_sql_begin(sql);
+	SetUserIdAndSecContext(extension_owner(),
+						   sql->security | SECURITY_LOCAL_USERID_CHANGE);
+}
+
+void
+trident_base_sql_end(TridentBaseSql *sql)
+{
+	SPI_finish();
+	SetUserIdAndSecContext(sql->role, sql->security);
+	AtEOXact_GUC(true, sql->guc_level);
+}
+
+/* Run it and leave the result in SPI_tuptable. */
+static void
+execute(const char *statement, int nargs, const char *const *args)
+{
+	Oid			types[MAX_ARGS];
+	Datum		values[MAX_ARGS];
+	char		nulls[MAX_ARGS];
+	int			rc;
+
+	if (nargs > MAX_ARGS)
+		elog(ERROR, "more than %d parameters", MAX_ARGS);
+	for (int i = 0; i < nargs; i++)
+	{
+		types[i] = TEXTOID;
+		values[i] = args[i] ? CStringGetTextDatum(args[i]) : (Datum) 0;
+		nulls[i] = args[i] ? ' ' : 'n';
+	}
+	rc = nargs == 0 ? SPI_execute(statement, false, 0) :
+		SPI_execute_with_args(statement, nargs, types, values, nulls, false, 0);
+	if (rc < 0)
+		elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(rc), statement);
+}
+
+uint64
+trident_base_sql_run(const char *statement, int nargs, const char *const *args)
+{
+	uint64		processed;
+
+	execute(statement, nargs, args);
+	processed = SPI_processed;
+	SPI_freetuptable(SPI_tuptable);
+	return processed;
+}
+
+TridentBaseRows *
+trident_base_sql_rows(const char *statement, int nargs, const char *const *args)
+{
+	TridentBaseRows *rows = SPI_palloc(sizeof(TridentBaseRows));
+
+	execute(statement, nargs, args);
+	if (SPI_tuptable == NULL)
+		elog(ERROR, "no rows come from: %s", statement);
+	rows->nrows = (int) SPI_processed;
+	rows->ncolumns = SPI_tuptable->tupdesc->natts;
+	rows->value = SPI_palloc(sizeof(char **) * Max(rows->nrows, 1));
+	for (int i = 0; i < rows->nrows; i++)
+	{
+		rows->value[i] = SPI_palloc(sizeof(char *) * rows->ncolumns);
+		for (int j = 0; j < rows->ncolumns; j++)
+		{
+			char	   *text = SPI_getvalue(SPI_tuptable->vals[i],
+											SPI_tuptable->tupdesc, j + 1);
+
+			rows->value[i][j] = NULL;
+			if (text)
+			{
+				rows->value[i][j] = SPI_palloc(strlen(text) + 1);
+				memcpy(rows->value[i][j], text, strlen(text) + 1);
+				pfree(text);
+			}
+		}
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return rows;
+}
+
+char *
+trident_base_sql_value(const char *statement, int nargs, const char *const *args)
+{
+	TridentBaseRows *rows = trident_base_sql_rows(statement, nargs, args);
+
+	return rows->nrows > 0 ? rows->value[0][0] : NULL;
+}
+
+char *
+trident_base_sql_format(const char *format,...)
+{
+	StringInfoData text;
+	va_list		args;
+
+	initStringInfo(&text);
+	va_start(args, format);
+	for (const char *p = format; *p; p++)
+	{
+		if (*p != '%')
+		{
+			appendStringInfoChar(&text, *p);
+			continue;
+		}
+		switch (*++p)
+		{
+			case 'I':
+				appendStringInfoString(&text, quote_identifier(va_arg(args, char *)));
+				break;
+			case 'L':
+				appendStringInfoString(&text, quote_literal_cstr(va_arg(args, char *)));
+				break;
+			case 's':
+				appendStringInfoString(&text, va_arg(args, char *));
+				break;
+			case 'd':
+				appendStringInfo(&text, "%d", va_arg(args, int));
+				break;
+			default:
+				elog(ERROR, "no such format: %%%c", *p);
+		}
+	}
+	va_end(args);
+	return text.data;
+}

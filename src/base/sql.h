@@ -1,0 +1,66 @@
+/*
+ * sql.h
+ *	  Statements that the extension itself runs, in this backend.
+ *
+ * Values go in as parameters and come out as text: what runs here are DDL and
+ * looks into the catalogs, a few rows each.
+ */
+#ifndef TRIDENT_BASE_SQL_H
+#define TRIDENT_BASE_SQL_H
+
+/* What a query returned.  A NULL is a NULL pointer. */
+typedef struct TridentBaseRows
+{
+	int			nrows;
+	int			ncolumns;
+	char	 ***value;			/* value[row][column] */
+} TridentBaseRows;
+
+/* What trident_base_sql_begin changed; the caller's variable. */
+typedef struct TridentBaseSql
+{
+	int			guc_level;
+	Oid			role;
+	int			security;
+} TridentBaseSql;
+
+/*
+ * Make SPI ready, with search_path = pg_catalog, pg_temp until the end, so
+ * that no object of a user is taken for a built-in one and what is deparsed
+ * names its schemas.  Calls nest.  After an error the abort of the
+ * transaction ends it.
+ */
+extern void trident_base_sql_begin(TridentBaseSql *sql);
+
+/*
+ * The same with the rights of the extension's owner, for the extension's own
+ * tables; the caller has checked what its user may do.
+ */
+extern void trident_base_sql_begin_as_owner(TridentBaseSql *sql);
+
+/* Undo what begin did; results stay. */
+extern void trident_base_sql_end(TridentBaseSql *sql);
+
+/*
+ * Run statements without parameters, or one with nargs parameters of type
+ * text; returns the rows it processed.  Between begin and end; raises what
+ * they raise.
+ */
+extern uint64 trident_base_sql_run(const char *statement, int nargs,
+								   const char *const *args);
+
+/* The same, its rows palloc'd in the context that was current at begin. */
+extern TridentBaseRows *trident_base_sql_rows(const char *statement, int nargs,
+											  const char *const *args);
+
+/* Its only value, or NULL where there is none. */
+extern char *trident_base_sql_value(const char *statement, int nargs,
+									const char *const *args);
+
+/*
+ * A statement made by the rules of SQL's format(): %I an identifier, %L a
+ * literal, %s as it is, %d an int; all others are errors.  palloc'd.
+ */
+extern char *trident_base_sql_format(const char *format,...);
+
+#endif							/* TRIDENT_BASE_SQL_H */
