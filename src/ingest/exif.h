@@ -13,10 +13,11 @@
  *			read [result.need_from, result.need_to) into ranges[count++]
  *
  * That ends: an answer is final once there are TRIDENT_EXIF_MAX_READS ranges,
- * or their lengths come to TRIDENT_EXIF_MAX_BYTES, or the range that was read
- * is not the one that was asked for.  No state is kept between calls, nothing
- * is allocated, and every file is taken to be hostile: each offset is checked,
- * work is bounded by TRIDENT_EXIF_MAX_STEPS, never by what a file says.
+ * or those behind the first come to TRIDENT_EXIF_MAX_BYTES.  A read that gives
+ * less than it was asked for is added as it is; if it met the end of the file,
+ * file_size is that from then on.  No state is kept between calls, nothing is
+ * allocated, and every file is taken to be hostile: each offset is checked, and
+ * work is bounded by steps that are counted, never by what a file says.
  *
  * What counts as a position, and what is preferred to what: README.
  */
@@ -59,6 +60,7 @@ typedef enum TridentExifReason
 	TRIDENT_EXIF_REASON_RANGE,	/* beyond 90 or 180 degrees */
 	TRIDENT_EXIF_REASON_ZERO,	/* 0, 0: what devices without a fix write */
 	TRIDENT_EXIF_REASON_DAMAGED,	/* offsets or lengths lead nowhere */
+	TRIDENT_EXIF_REASON_COMPRESSED, /* EXIF that would have to be unpacked */
 	TRIDENT_EXIF_REASON_TRUNCATED,	/* the file ends before */
 	TRIDENT_EXIF_REASON_LIMIT	/* more reads or steps than are allowed */
 } TridentExifReason;
@@ -69,7 +71,7 @@ typedef enum TridentExifSource
 	TRIDENT_EXIF_SOURCE_EXIF,	/* GPS IFD */
 	TRIDENT_EXIF_SOURCE_ELLIPSOID,	/* GPS IFD, above the ellipsoid (altitudes) */
 	TRIDENT_EXIF_SOURCE_XMP,	/* XMP, exif:GPS... */
-	TRIDENT_EXIF_SOURCE_DJI		/* XMP, drone-dji:... */
+	TRIDENT_EXIF_SOURCE_DRONE	/* XMP, drone-dji:... and alike */
 } TridentExifSource;
 
 /* How captured_at is known. */
@@ -116,8 +118,8 @@ typedef struct TridentExifResult
 	uint64		need_to;
 
 	/*
-	 * What follows may be set with every status but NEED: a photo without a
-	 * position has a time and a camera.
+	 * What follows is set as far as it is known, with every status: a photo
+	 * without a position has a time and a camera.
 	 */
 	TridentExifSource position_source;	/* NONE: no position */
 	double		latitude;		/* degrees, WGS84, north positive */
