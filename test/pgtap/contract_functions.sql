@@ -31,6 +31,10 @@ INSERT INTO wanted VALUES
 	('trident_index_stats(index regclass, scan_table boolean DEFAULT false, OUT metric text, OUT dimensions integer, OUT format text, OUT bits integer, OUT has_key boolean, OUT generation bigint, OUT trained_rows bigint, OUT lists integer, OUT coarse_lists integer, OUT rows bigint, OUT rows_dead bigint, OUT rows_outside bigint, OUT list_rows_mean double precision, OUT list_rows_p50 bigint, OUT list_rows_p99 bigint, OUT list_rows_max bigint, OUT imbalance double precision, OUT lists_empty integer, OUT lists_with_holes integer, OUT fill double precision, OUT size_bytes bigint, OUT model_bytes bigint, OUT directory_bytes bigint, OUT list_bytes bigint, OUT free_bytes bigint, OUT probes integer, OUT curve_queries integer, OUT recall_curve jsonb)', 'record', 'v', 'r', true),
 	('trident_ivecs_read(path text)', 'TABLE(id bigint, ids integer[])', 's', 's', false),
 	('trident_last_scan(OUT index regclass, OUT lists integer, OUT lists_probed integer, OUT codes_scanned bigint, OUT codes_refined bigint, OUT rows_reranked bigint, OUT rows_returned bigint, OUT rescored integer, OUT target_recall double precision)', 'SETOF record', 'v', 'r', true),
+	('trident_node_add(name name, host text, port integer DEFAULT 5432, dbname name DEFAULT current_database(), fetch_size integer DEFAULT 1000, batch_size integer DEFAULT 1000, pool_size integer DEFAULT NULL::integer, options jsonb DEFAULT NULL::jsonb)', 'text', 'v', 'u', false),
+	('trident_node_identity()', 'uuid', 's', 's', false),
+	('trident_node_new_identity()', 'uuid', 'v', 'u', false),
+	('trident_node_remove(name name)', 'void', 'v', 'u', true),
 	('trident_recall(index regclass, sample integer DEFAULT 100, k integer DEFAULT 10, OUT queries integer, OUT recall double precision, OUT recall_min double precision, OUT target_recall double precision, OUT lists_probed double precision, OUT codes_scanned double precision, OUT rows_reranked double precision, OUT index_ms double precision, OUT exact_ms double precision)', 'record', 'v', 'r', true),
 	('trident_search(collection regclass, query trident.vector, k integer DEFAULT 10, vector_column name DEFAULT NULL::name, metric text DEFAULT NULL::text, filter text DEFAULT NULL::text, filter_args jsonb DEFAULT NULL::jsonb, columns name[] DEFAULT ''{}''::name[], key name[] DEFAULT NULL::name[])', 'TABLE(id text, distance double precision, node name, shard regclass, payload jsonb)', 's', 'r', false),
 	('trident_simd_level()', 'text', 's', 's', false),
@@ -70,7 +74,8 @@ SELECT is_empty(
 	$$SELECT oid::regprocedure FROM member
 	WHERE pronamespace = 'trident'::regnamespace
 		AND NOT (proisstrict AND provolatile = 'i' AND proparallel = 's')
-		AND proname NOT IN ('vecs_rows', 'ivecs_rows', 'index_handler')$$,
+		AND proname NOT IN ('vecs_rows', 'ivecs_rows', 'index_handler')
+		AND prorettype <> 'trigger'::regtype AND proname !~ '^folder_class_'$$,
 	'support functions are immutable, strict and parallel safe');
 
 SELECT is_empty(

@@ -8,7 +8,8 @@ SELECT set_eq(
 	$$SELECT t.typname::text, t.typlen::int, t.typstorage::text,
 		t.typalign::text, t.typsend::text, t.typmodin::text
 	FROM pg_type t
-	WHERE t.typnamespace = 'trident'::regnamespace AND t.typelem = 0$$,
+	WHERE t.typnamespace = 'trident'::regnamespace AND t.typtype = 'b'
+		AND t.typelem = 0$$,
 	$$VALUES ('vector', -1, 'e', 'i', 'vector_send', 'vector_typmod_in'),
 		('halfvec', -1, 'e', 'i', 'halfvec_send', 'halfvec_typmod_in')$$,
 	'types: varlena, external storage, aligned as int');
