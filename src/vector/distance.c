@@ -27,8 +27,8 @@ PG_FUNCTION_INFO_V1(trident_vector_dims);
 Datum
 trident_vector_l2_distance(PG_FUNCTION_ARGS)
 {
-	TridentVector *a = TRIDENT_VECTOR_P(PG_GETARG_DATUM(0));
-	TridentVector *b = TRIDENT_VECTOR_P(PG_GETARG_DATUM(1));
+	TridentVector *a = TRIDENT_VECTOR_ARGUMENT(0);
+	TridentVector *b = TRIDENT_VECTOR_ARGUMENT(1);
 
 	trident_vector_check_pair(a->dim, b->dim, TYPE_NAME);
 	PG_RETURN_FLOAT8(sqrt((double) trident_simd.l2_squared_f32(a->dim, a->x, b->x)));
@@ -38,8 +38,8 @@ trident_vector_l2_distance(PG_FUNCTION_ARGS)
 Datum
 trident_vector_l2_squared_distance(PG_FUNCTION_ARGS)
 {
-	TridentVector *a = TRIDENT_VECTOR_P(PG_GETARG_DATUM(0));
-	TridentVector *b = TRIDENT_VECTOR_P(PG_GETARG_DATUM(1));
+	TridentVector *a = TRIDENT_VECTOR_ARGUMENT(0);
+	TridentVector *b = TRIDENT_VECTOR_ARGUMENT(1);
 
 	trident_vector_check_pair(a->dim, b->dim, TYPE_NAME);
 	PG_RETURN_FLOAT8((double) trident_simd.l2_squared_f32(a->dim, a->x, b->x));
@@ -49,8 +49,8 @@ trident_vector_l2_squared_distance(PG_FUNCTION_ARGS)
 Datum
 trident_vector_inner_product(PG_FUNCTION_ARGS)
 {
-	TridentVector *a = TRIDENT_VECTOR_P(PG_GETARG_DATUM(0));
-	TridentVector *b = TRIDENT_VECTOR_P(PG_GETARG_DATUM(1));
+	TridentVector *a = TRIDENT_VECTOR_ARGUMENT(0);
+	TridentVector *b = TRIDENT_VECTOR_ARGUMENT(1);
 
 	trident_vector_check_pair(a->dim, b->dim, TYPE_NAME);
 	PG_RETURN_FLOAT8((double) trident_simd.inner_product_f32(a->dim, a->x, b->x));
@@ -60,8 +60,8 @@ trident_vector_inner_product(PG_FUNCTION_ARGS)
 Datum
 trident_vector_negative_inner_product(PG_FUNCTION_ARGS)
 {
-	TridentVector *a = TRIDENT_VECTOR_P(PG_GETARG_DATUM(0));
-	TridentVector *b = TRIDENT_VECTOR_P(PG_GETARG_DATUM(1));
+	TridentVector *a = TRIDENT_VECTOR_ARGUMENT(0);
+	TridentVector *b = TRIDENT_VECTOR_ARGUMENT(1);
 
 	trident_vector_check_pair(a->dim, b->dim, TYPE_NAME);
 	PG_RETURN_FLOAT8((double) -trident_simd.inner_product_f32(a->dim, a->x, b->x));
@@ -71,8 +71,8 @@ trident_vector_negative_inner_product(PG_FUNCTION_ARGS)
 Datum
 trident_vector_cosine_distance(PG_FUNCTION_ARGS)
 {
-	TridentVector *a = TRIDENT_VECTOR_P(PG_GETARG_DATUM(0));
-	TridentVector *b = TRIDENT_VECTOR_P(PG_GETARG_DATUM(1));
+	TridentVector *a = TRIDENT_VECTOR_ARGUMENT(0);
+	TridentVector *b = TRIDENT_VECTOR_ARGUMENT(1);
 
 	trident_vector_check_pair(a->dim, b->dim, TYPE_NAME);
 	PG_RETURN_FLOAT8(trident_vector_cosine(trident_simd.cosine_f32(a->dim, a->x, b->x)));
@@ -82,8 +82,8 @@ trident_vector_cosine_distance(PG_FUNCTION_ARGS)
 Datum
 trident_vector_spherical_distance(PG_FUNCTION_ARGS)
 {
-	TridentVector *a = TRIDENT_VECTOR_P(PG_GETARG_DATUM(0));
-	TridentVector *b = TRIDENT_VECTOR_P(PG_GETARG_DATUM(1));
+	TridentVector *a = TRIDENT_VECTOR_ARGUMENT(0);
+	TridentVector *b = TRIDENT_VECTOR_ARGUMENT(1);
 
 	trident_vector_check_pair(a->dim, b->dim, TYPE_NAME);
 	PG_RETURN_FLOAT8(trident_vector_angle(trident_simd.inner_product_f32(a->dim, a->x, b->x)));
@@ -93,8 +93,8 @@ trident_vector_spherical_distance(PG_FUNCTION_ARGS)
 Datum
 trident_vector_l1_distance(PG_FUNCTION_ARGS)
 {
-	TridentVector *a = TRIDENT_VECTOR_P(PG_GETARG_DATUM(0));
-	TridentVector *b = TRIDENT_VECTOR_P(PG_GETARG_DATUM(1));
+	TridentVector *a = TRIDENT_VECTOR_ARGUMENT(0);
+	TridentVector *b = TRIDENT_VECTOR_ARGUMENT(1);
 
 	trident_vector_check_pair(a->dim, b->dim, TYPE_NAME);
 	PG_RETURN_FLOAT8((double) trident_simd.l1_f32(a->dim, a->x, b->x));

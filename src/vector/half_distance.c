@@ -23,8 +23,8 @@ PG_FUNCTION_INFO_V1(trident_halfvec_dims);
 Datum
 trident_halfvec_l2_distance(PG_FUNCTION_ARGS)
 {
-	TridentHalfvec *a = TRIDENT_HALFVEC_P(PG_GETARG_DATUM(0));
-	TridentHalfvec *b = TRIDENT_HALFVEC_P(PG_GETARG_DATUM(1));
+	TridentHalfvec *a = TRIDENT_HALFVEC_ARGUMENT(0);
+	TridentHalfvec *b = TRIDENT_HALFVEC_ARGUMENT(1);
 
 	trident_vector_check_pair(a->dim, b->dim, TYPE_NAME);
 	PG_RETURN_FLOAT8(sqrt((double) trident_simd.l2_squared_f16(a->dim, a->x, b->x)));
@@ -34,8 +34,8 @@ trident_halfvec_l2_distance(PG_FUNCTION_ARGS)
 Datum
 trident_halfvec_l2_squared_distance(PG_FUNCTION_ARGS)
 {
-	TridentHalfvec *a = TRIDENT_HALFVEC_P(PG_GETARG_DATUM(0));
-	TridentHalfvec *b = TRIDENT_HALFVEC_P(PG_GETARG_DATUM(1));
+	TridentHalfvec *a = TRIDENT_HALFVEC_ARGUMENT(0);
+	TridentHalfvec *b = TRIDENT_HALFVEC_ARGUMENT(1);
 
 	trident_vector_check_pair(a->dim, b->dim, TYPE_NAME);
 	PG_RETURN_FLOAT8((double) trident_simd.l2_squared_f16(a->dim, a->x, b->x));
@@ -45,8 +45,8 @@ trident_halfvec_l2_squared_distance(PG_FUNCTION_ARGS)
 Datum
 trident_halfvec_inner_product(PG_FUNCTION_ARGS)
 {
-	TridentHalfvec *a = TRIDENT_HALFVEC_P(PG_GETARG_DATUM(0));
-	TridentHalfvec *b = TRIDENT_HALFVEC_P(PG_GETARG_DATUM(1));
+	TridentHalfvec *a = TRIDENT_HALFVEC_ARGUMENT(0);
+	TridentHalfvec *b = TRIDENT_HALFVEC_ARGUMENT(1);
 
 	trident_vector_check_pair(a->dim, b->dim, TYPE_NAME);
 	PG_RETURN_FLOAT8((double) trident_simd.inner_product_f16(a->dim, a->x, b->x));
@@ -56,8 +56,8 @@ trident_halfvec_inner_product(PG_FUNCTION_ARGS)
 Datum
 trident_halfvec_negative_inner_product(PG_FUNCTION_ARGS)
 {
-	TridentHalfvec *a = TRIDENT_HALFVEC_P(PG_GETARG_DATUM(0));
-	TridentHalfvec *b = TRIDENT_HALFVEC_P(PG_GETARG_DATUM(1));
+	TridentHalfvec *a = TRIDENT_HALFVEC_ARGUMENT(0);
+	TridentHalfvec *b = TRIDENT_HALFVEC_ARGUMENT(1);
 
 	trident_vector_check_pair(a->dim, b->dim, TYPE_NAME);
 	PG_RETURN_FLOAT8((double) -trident_simd.inner_product_f16(a->dim, a->x, b->x));
@@ -67,8 +67,8 @@ trident_halfvec_negative_inner_product(PG_FUNCTION_ARGS)
 Datum
 trident_halfvec_cosine_distance(PG_FUNCTION_ARGS)
 {
-	TridentHalfvec *a = TRIDENT_HALFVEC_P(PG_GETARG_DATUM(0));
-	TridentHalfvec *b = TRIDENT_HALFVEC_P(PG_GETARG_DATUM(1));
+	TridentHalfvec *a = TRIDENT_HALFVEC_ARGUMENT(0);
+	TridentHalfvec *b = TRIDENT_HALFVEC_ARGUMENT(1);
 
 	trident_vector_check_pair(a->dim, b->dim, TYPE_NAME);
 	PG_RETURN_FLOAT8(trident_vector_cosine(trident_simd.cosine_f16(a->dim, a->x, b->x)));
@@ -78,8 +78,8 @@ trident_halfvec_cosine_distance(PG_FUNCTION_ARGS)
 Datum
 trident_halfvec_spherical_distance(PG_FUNCTION_ARGS)
 {
-	TridentHalfvec *a = TRIDENT_HALFVEC_P(PG_GETARG_DATUM(0));
-	TridentHalfvec *b = TRIDENT_HALFVEC_P(PG_GETARG_DATUM(1));
+	TridentHalfvec *a = TRIDENT_HALFVEC_ARGUMENT(0);
+	TridentHalfvec *b = TRIDENT_HALFVEC_ARGUMENT(1);
 
 	trident_vector_check_pair(a->dim, b->dim, TYPE_NAME);
 	PG_RETURN_FLOAT8(trident_vector_angle(trident_simd.inner_product_f16(a->dim, a->x, b->x)));
@@ -89,8 +89,8 @@ trident_halfvec_spherical_distance(PG_FUNCTION_ARGS)
 Datum
 trident_halfvec_l1_distance(PG_FUNCTION_ARGS)
 {
-	TridentHalfvec *a = TRIDENT_HALFVEC_P(PG_GETARG_DATUM(0));
-	TridentHalfvec *b = TRIDENT_HALFVEC_P(PG_GETARG_DATUM(1));
+	TridentHalfvec *a = TRIDENT_HALFVEC_ARGUMENT(0);
+	TridentHalfvec *b = TRIDENT_HALFVEC_ARGUMENT(1);
 
 	trident_vector_check_pair(a->dim, b->dim, TYPE_NAME);
 	PG_RETURN_FLOAT8((double) trident_simd.l1_f16(a->dim, a->x, b->x));
