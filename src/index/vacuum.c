@@ -40,6 +40,16 @@ typedef struct Pass
 	BlockNumber free_pages;
 } Pass;
 
+/*
+ * Is the heap row dead?  Damage may have left an address that is none, which
+ * the callback must not see: trident_index_check() tells of it.
+ */
+static inline bool
+is_dead(const Pass *pass, ItemPointer tid)
+{
+	return ItemPointerIsValid(tid) && pass->callback(tid, pass->callback_state);
+}
+
 /* Is any row of the page dead?  The caller holds a lock. */
 static bool
 has_dead_row(const Pass *pass, Page page)
@@ -49,8 +59,7 @@ has_dead_row(const Pass *pass, Page page)
 
 	for (slot = 0; slot < nrows; slot++)
 	{
-		if (pass->callback(trident_index_page_tid(&pass->layout, page, slot),
-						   pass->callback_state))
+		if (is_dead(pass, trident_index_page_tid(&pass->layout, page, slot)))
 			return true;
 	}
 	return false;
@@ -69,7 +78,7 @@ remove_dead_rows(Pass *pass, Buffer buffer)
 	{
 		ItemPointer tid = trident_index_page_tid(&pass->layout, page, slot);
 
-		if (pass->callback(tid, pass->callback_state))
+		if (is_dead(pass, tid))
 		{
 			trident_index_page_remove(&pass->layout, page, slot);
 			pass->stats->tuples_removed++;
