@@ -54,7 +54,10 @@ SELECT condition, (near(condition)).* FROM unnest(ARRAY[
 	'k2 = ANY (ARRAY[5, 6]::bigint[])', 'k4 = ANY (''{5,5,5,NULL}'')', 'k4 = ANY (''{}'')', 'k4 = ANY (''{NULL}'')', 'k4 = ANY (NULL::integer[])',
 	't IN (''key 5'', ''key 6'')', 't = ANY (ARRAY[''key 5'', ''none'']::varchar[])', 'c IN (''key 5'', ''none'')',
 	'u IN (''00000000-0000-0000-0000-000000000005'', ''00000000-0000-0000-0000-000000000006'')',
-	'k4 = 5 AND k4 IN (5, 6)', 'k4 IN (5, 6) AND k4 IN (6, 7)', 'k4 = 5 AND k4 = 6', 'k4 = 5 AND id % 2 = 0', 'k4 = NULL']) AS condition;
+	'k4 IN (5, 6) AND k4 IN (6, 7)', 'k4 = 5 AND id % 2 = 0', 'k4 = NULL']) AS condition;
+-- What is left of these before planning differs between majors.
+SELECT condition, rows, same FROM unnest(ARRAY[
+	'k4 = 5 AND k4 IN (5, 6)', 'k4 = 5 AND k4 = 6']) AS condition, LATERAL near(condition);
 -- Conditions that it does not take are filters.
 SELECT condition, (near(condition)).* FROM unnest(ARRAY[
 	'k4 < -15', 'k4 IS NULL', 'k4 <> ALL (''{5,6}'')', 'k4 = 5 OR k4 = 6', 'k4 = 5 OR id = 6', 'k4 = 5.0', 't LIKE ''key 5%''', 't COLLATE "POSIX" = ''key 5''']) AS condition;
