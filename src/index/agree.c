@@ -118,17 +118,20 @@ sort_desc(void)
 
 /* Put the rows of a list page into the sort; the caller holds it. */
 static void
-sort_page(Agree *agree, TupleTableSlot *slot, BlockNumber block, Page page,
-		  bytea *row)
+sort_page(Agree *agree, TupleTableSlot *slot, BlockNumber block,
+		  TridentIndexHeld *held, bytea *row)
 {
 	const TridentIndexLayout *layout = &agree->model->coder.layout;
+	Page		page = held->group.page;
 	TridentIndexRow *content = (TridentIndexRow *) VARDATA(row);
 	int			nrows = Min(TridentIndexPageHeader(page)->nrows, layout->capacity);
 	int			i;
 
+	trident_index_hold_rows(agree->inspection->index, NULL, layout, held,
+							BUFFER_LOCK_SHARE);
 	for (i = 0; i < nrows; i++)
 	{
-		trident_index_page_get(layout, page, i, content);
+		trident_index_page_get(layout, &held->group, i, content);
 		ExecClearTuple(slot);
 		memset(slot->tts_isnull, false, sizeof(bool) * NSORT);
 		slot->tts_values[TID] =
@@ -166,18 +169,21 @@ sort_entries(Agree *agree)
 									   TUPLESORT_NONE);
 	for (block = 1; block < nblocks; block++)
 	{
-		Buffer		buffer = ReadBufferExtended(index, MAIN_FORKNUM, block,
-												RBM_NORMAL, strategy);
-		Page		page = BufferGetPage(buffer);
-		TridentIndexOpaque *opaque = TridentIndexPageOpaque(page);
+		TridentIndexHeld held = {.strategy = strategy};
+		Page		page;
+		TridentIndexOpaque *opaque;
 
 		CHECK_FOR_INTERRUPTS();
-		LockBuffer(buffer, BUFFER_LOCK_SHARE);
+		held.buffer = ReadBufferExtended(index, MAIN_FORKNUM, block,
+										 RBM_NORMAL, strategy);
+		LockBuffer(held.buffer, BUFFER_LOCK_SHARE);
+		held.group.page = page = BufferGetPage(held.buffer);
+		opaque = TridentIndexPageOpaque(page);
 		if (!PageIsNew(page) && opaque->kind == TRIDENT_INDEX_PAGE_LIST &&
 			opaque->generation == meta->generation &&
 			opaque->list >= 0 && opaque->list < meta->nlists)
-			sort_page(agree, slot, block, page, row);
-		UnlockReleaseBuffer(buffer);
+			sort_page(agree, slot, block, &held, row);
+		trident_index_release(&held);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	FreeAccessStrategy(strategy);

@@ -133,7 +133,7 @@ trident_index_check_page(TridentIndexCheck *check, BlockNumber block)
 								   "has a hole, from %u to %u, which recovery would not restore",
 								   header->pd_lower, header->pd_upper);
 	else if (opaque->kind < TRIDENT_INDEX_PAGE_META ||
-			 opaque->kind > TRIDENT_INDEX_PAGE_FREE)
+			 opaque->kind >= TRIDENT_INDEX_PAGE_KINDS)
 		trident_index_check_report(check, block,
 								   "is of unknown kind %u",
 								   opaque->kind);

@@ -18,6 +18,7 @@ typedef struct TridentIndexPageNote
 	uint8		kind;			/* 0: new, or damaged */
 	bool		is_current;		/* of the model in use */
 	bool		is_reached;		/* by the meta page or a chain */
+	BlockNumber owner;			/* list page that names it; 0: none */
 } TridentIndexPageNote;
 
 typedef struct TridentIndexCheck
@@ -35,6 +36,8 @@ typedef struct TridentIndexCheck
 	TridentIndexPageNote *notes;	/* nblocks */
 	TridentIndexRow *row;		/* scratch */
 	PGAlignedBlock page;		/* the page looked at */
+	PGAlignedBlock list_page;	/* a list page while its row pages are read */
+	PGAlignedBlock row_pages[TRIDENT_INDEX_MAX_ROW_PAGES];
 } TridentIndexCheck;
 
 /* check.c */

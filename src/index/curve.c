@@ -122,12 +122,13 @@ add_neighbor(Neighbors *found, float estimate, int rank)
 
 /* The value of one row as its finer code, or its exact values, have it. */
 static float
-row_estimate(const Measure *measure, Page page, int slot, float list_value)
+row_estimate(const Measure *measure, const TridentIndexGroup *group, int slot,
+			 float list_value)
 {
 	const TridentIndexCoder *coder = &measure->model->coder;
 	const TridentIndexLayout *layout = &coder->layout;
-	const uint8 *values = trident_index_page_values(layout, page, slot);
-	const float *factors = trident_index_page_factors(layout, page, slot);
+	const uint8 *values = trident_index_page_values(layout, group, slot);
+	const float *factors = trident_index_page_factors(layout, group, slot);
 	const TridentIndexQuery *query = measure->query;
 	int32		dot;
 
@@ -140,10 +141,11 @@ row_estimate(const Measure *measure, Page page, int slot, float list_value)
 		(query->x8_step * dot + query->fine_offset);
 }
 
-/* Count the rows of a page that are among the nearest. */
+/* Count the rows of a list page that are among the nearest. */
 static void
-measure_page(Measure *measure, Page page, int rank)
+measure_page(Measure *measure, TridentIndexHeld *held, int rank)
 {
+	Page		page = held->group.page;
 	const TridentIndexLayout *layout = &measure->model->coder.layout;
 	const TridentIndexProbe *list = &measure->order.lists[rank];
 	const TridentIndexQuery *query = measure->query;
@@ -180,7 +182,10 @@ measure_page(Measure *measure, Page page, int rank)
 
 		if (!(masks[slot / TRIDENT_SIMD_LANES] >> slot % TRIDENT_SIMD_LANES & 1))
 			continue;
-		estimate = row_estimate(measure, page, slot, list->value);
+		if (!trident_index_hold_row(measure->index, measure->model, layout,
+									held, slot))
+			trident_index_chain_corrupted(measure->index, list->list);
+		estimate = row_estimate(measure, &held->group, slot, list->value);
 		if (estimate < neighbor_limit(&measure->neighbors) &&
 			!ItemPointerEquals(&measure->self,
 							   trident_index_page_tid(layout, page, slot)))
@@ -207,15 +212,16 @@ measure_lists(Measure *measure)
 		block = entry.head;
 		while (BlockNumberIsValid(block))
 		{
-			Buffer		buffer = trident_index_read(measure->index, model, block);
-			Page		page = BufferGetPage(buffer);
+			TridentIndexHeld held = {0};
 			bool		is_sampled = murmurhash32(block) % measure->stride == 0;
 
-			LockBuffer(buffer, BUFFER_LOCK_SHARE);
+			held.buffer = trident_index_read(measure->index, model, block);
+			held.group.page = BufferGetPage(held.buffer);
+			LockBuffer(held.buffer, BUFFER_LOCK_SHARE);
 			if (is_sampled)
-				measure_page(measure, page, rank);
-			block = TridentIndexPageOpaque(page)->next;
-			UnlockReleaseBuffer(buffer);
+				measure_page(measure, &held, rank);
+			block = TridentIndexPageOpaque(held.group.page)->next;
+			trident_index_release(&held);
 		}
 	}
 }

@@ -8,9 +8,10 @@
  * stand still, and inserts into one list wait for each other only at the page
  * itself.
  *
- * WAL: a row is one generic record of one page; a new page is one record of
- * the page and the directory page together, so no row is ever in a page that
- * a crash leaves unlinked.
+ * WAL: a row is one generic record of its list page and, where rows are apart,
+ * its row page, be that new or not; a new list page is one record with the
+ * directory page and its first row page.  So no row is ever in a page that a
+ * crash leaves unlinked, nor half a row.
  */
 #include "postgres.h"
 
@@ -142,15 +143,134 @@ trident_index_chain_corrupted(Relation index, int list)
 			 errhint("Run trident_index_check() to see what is damaged, then REINDEX.")));
 }
 
-/* Append row to the page in buffer, which is locked and has room; logged. */
-static void
-append_logged(Relation index, const TridentIndexLayout *layout, Buffer buffer,
-			  const TridentIndexRow *row)
+bool
+trident_index_hold_row_page(Relation index, const TridentIndexModel *model,
+							TridentIndexHeld *held, int i, int mode)
 {
+	const TridentIndexOpaque *list = TridentIndexPageOpaque(held->group.page);
+	BlockNumber block = TridentIndexPageHeader(held->group.page)->row_pages[i];
+	const TridentIndexOpaque *opaque;
+	Buffer		buffer;
+	Page		page;
+
+	if (!BlockNumberIsValid(block))
+		return false;
+	if (model)
+		buffer = trident_index_read(index, model, block);
+	else
+		buffer = ReadBufferExtended(index, MAIN_FORKNUM, block, RBM_NORMAL,
+									held->strategy);
+	LockBuffer(buffer, mode);
+	page = BufferGetPage(buffer);
+	opaque = TridentIndexPageOpaque(page);
+	if (PageIsNew(page) || opaque->kind != TRIDENT_INDEX_PAGE_ROWS ||
+		opaque->list != list->list || opaque->generation != list->generation)
+	{
+		UnlockReleaseBuffer(buffer);
+		return false;
+	}
+	held->row_buffers[i] = buffer;
+	held->group.row_pages[i] = page;
+	return true;
+}
+
+void
+trident_index_hold_rows(Relation index, const TridentIndexModel *model,
+						const TridentIndexLayout *layout,
+						TridentIndexHeld *held, int mode)
+{
+	int			nrows = trident_index_page_rows(layout, held->group.page);
+	int			n = trident_index_row_pages(layout, nrows);
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		if (!trident_index_hold_row_page(index, model, held, i, mode))
+			trident_index_chain_corrupted(index,
+										  TridentIndexPageOpaque(held->group.page)->list);
+	}
+}
+
+void
+trident_index_release(TridentIndexHeld *held)
+{
+	int			i;
+
+	for (i = 0; i < TRIDENT_INDEX_MAX_ROW_PAGES; i++)
+	{
+		if (BufferIsValid(held->row_buffers[i]))
+			UnlockReleaseBuffer(held->row_buffers[i]);
+	}
+	UnlockReleaseBuffer(held->buffer);
+}
+
+/*
+ * Have exclusively what the next row of a held list page needs of its row
+ * pages: one that is there, or a buffer for a new one.  Returns which; -1
+ * where rows are on the list page.
+ */
+static int
+hold_next_row_page(Relation index, const TridentIndexModel *model,
+				   TridentIndexHeld *held)
+{
+	const TridentIndexLayout *layout = &model->coder.layout;
+	const TridentIndexListHeader *header = TridentIndexPageHeader(held->group.page);
+	int			i;
+
+	if (layout->max_row_pages == 0)
+		return -1;
+	i = header->nrows / layout->page_rows;
+	if (!BlockNumberIsValid(header->row_pages[i]))
+		held->row_buffers[i] = trident_index_new_buffer(index);
+	else if (!trident_index_hold_row_page(index, model, held, i,
+										  BUFFER_LOCK_EXCLUSIVE))
+		trident_index_chain_corrupted(index,
+									  TridentIndexPageOpaque(held->group.page)->list);
+	return i;
+}
+
+/*
+ * Append row to a list page, whose image is registered with state as page, and
+ * to row page i of what is held, as hold_next_row_page() has it.
+ */
+static void
+append_registered(GenericXLogState *state, const TridentIndexLayout *layout,
+				  const TridentIndexHeld *held, Page page, int i,
+				  const TridentIndexRow *row)
+{
+	TridentIndexGroup group = {.page = page};
+
+	if (i >= 0)
+	{
+		bool		is_new = held->group.row_pages[i] == NULL;
+		Buffer		buffer = held->row_buffers[i];
+		TridentIndexOpaque *opaque = TridentIndexPageOpaque(page);
+
+		group.row_pages[i] = GenericXLogRegisterBuffer(state, buffer,
+													   is_new ? GENERIC_XLOG_FULL_IMAGE : 0);
+		if (is_new)
+		{
+			trident_index_page_init(group.row_pages[i], TRIDENT_INDEX_PAGE_ROWS,
+									opaque->list, opaque->generation);
+			TridentIndexPageOpaque(group.row_pages[i])->next =
+				BufferGetBlockNumber(held->buffer);
+			TridentIndexPageHeader(page)->row_pages[i] = BufferGetBlockNumber(buffer);
+			TRIDENT_FAULT("index-insert-row-page");
+		}
+	}
+	trident_index_page_append(layout, &group, row);
+}
+
+/* Append row to a held list page that has room; logged. */
+static void
+append_logged(Relation index, const TridentIndexModel *model,
+			  TridentIndexHeld *held, const TridentIndexRow *row)
+{
+	int			i = hold_next_row_page(index, model, held);
 	GenericXLogState *state = GenericXLogStart(index);
 
-	trident_index_page_append(layout,
-							  GenericXLogRegisterBuffer(state, buffer, 0), row);
+	append_registered(state, &model->coder.layout, held,
+					  GenericXLogRegisterBuffer(state, held->buffer, 0), i, row);
 	TRIDENT_FAULT("index-insert-row");
 	GenericXLogFinish(state);
 	TRIDENT_FAULT("index-insert-row-logged");
@@ -164,20 +284,20 @@ static bool
 try_page(Relation index, const TridentIndexModel *model, BlockNumber block,
 		 const TridentIndexRow *row, BlockNumber *next)
 {
-	Buffer		buffer = trident_index_read(index, model, block);
-	Page		page;
+	TridentIndexHeld held = {.buffer = trident_index_read(index, model, block)};
+	Page		page = BufferGetPage(held.buffer);
 	bool		done = false;
 
-	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	page = BufferGetPage(buffer);
+	LockBuffer(held.buffer, BUFFER_LOCK_EXCLUSIVE);
+	held.group.page = page;
 	trident_index_page_check(index, block, page, TRIDENT_INDEX_PAGE_LIST);
 	*next = TridentIndexPageOpaque(page)->next;
 	if (!trident_index_page_full(&model->coder.layout, page))
 	{
-		append_logged(index, &model->coder.layout, buffer, row);
+		append_logged(index, model, &held, row);
 		done = true;
 	}
-	UnlockReleaseBuffer(buffer);
+	trident_index_release(&held);
 	return done;
 }
 
@@ -189,23 +309,30 @@ static void
 add_page(Relation index, const TridentIndexModel *model, int list,
 		 Buffer directory, const TridentIndexRow *row)
 {
-	Buffer		buffer = trident_index_new_buffer(index);
-	GenericXLogState *state = GenericXLogStart(index);
-	Page		dpage = GenericXLogRegisterBuffer(state, directory, 0);
-	Page		page = GenericXLogRegisterBuffer(state, buffer,
-												 GENERIC_XLOG_FULL_IMAGE);
-	TridentIndexListEntry *entry = page_entry(dpage, list);
+	TridentIndexHeld held = {.buffer = trident_index_new_buffer(index)};
+	bool		is_apart = model->coder.layout.max_row_pages > 0;
+	GenericXLogState *state;
+	TridentIndexListEntry *entry;
+	Page		dpage;
+	Page		page;
 
+	if (is_apart)
+		held.row_buffers[0] = trident_index_new_buffer(index);
+	state = GenericXLogStart(index);
+	dpage = GenericXLogRegisterBuffer(state, directory, 0);
+	page = GenericXLogRegisterBuffer(state, held.buffer, GENERIC_XLOG_FULL_IMAGE);
+	entry = page_entry(dpage, list);
 	trident_index_page_init(page, TRIDENT_INDEX_PAGE_LIST, list,
 							model->meta.generation);
 	TridentIndexPageOpaque(page)->next = entry->head;
-	trident_index_page_append(&model->coder.layout, page, row);
-	entry->head = entry->fill = BufferGetBlockNumber(buffer);
+	append_registered(state, &model->coder.layout, &held, page,
+					  is_apart ? 0 : -1, row);
+	entry->head = entry->fill = BufferGetBlockNumber(held.buffer);
 	entry->pages++;
 	TRIDENT_FAULT("index-insert-page");
 	GenericXLogFinish(state);
 	TRIDENT_FAULT("index-insert-page-logged");
-	UnlockReleaseBuffer(buffer);
+	trident_index_release(&held);
 }
 
 /* Note in the directory that inserts go on at fill, or that no hole is left. */

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "utils/float.h"
@@ -19,8 +20,11 @@
 #include "index/order.h"
 
 /* Values are computed for so many times the lists wanted, and some more. */
-#define KNOWN_MARGIN 3
+#define KNOWN_MARGIN 1.5
 #define KNOWN_EXTRA 32
+
+/* Lists that are looked at to guess how near the nearest are. */
+#define SAMPLE_LISTS 256
 
 static int
 compare_probes(const void *a, const void *b)
@@ -70,7 +74,7 @@ select_least(TridentIndexProbe *probes, int count, int n)
 	}
 }
 
-/* Compute the values of lists from known on, until upto are known. */
+/* Compute the values of the lists in lists[nknown .. upto - 1]. */
 static void
 compute_values(TridentIndexOrder *order, const TridentIndexModel *model,
 			   const TridentIndexQuery *query, int upto)
@@ -100,7 +104,6 @@ estimate_values(TridentIndexOrder *order, const TridentIndexModel *model,
 {
 	const TridentIndexCentroidCodes *codes = &model->codes;
 	int			nblocks = (order->nlists + TRIDENT_SIMD_LANES - 1) / TRIDENT_SIMD_LANES;
-	float	   *estimates = palloc(sizeof(float) * nblocks * TRIDENT_SIMD_LANES);
 	uint16	   *masks = palloc(sizeof(uint16) * nblocks);
 	TridentSimdSignScan args = {
 		.lut = query->lut,
@@ -111,19 +114,76 @@ estimate_values(TridentIndexOrder *order, const TridentIndexModel *model,
 	float		distance;
 	int			i;
 
+	order->estimates = palloc(sizeof(float) * nblocks * TRIDENT_SIMD_LANES);
 	args.add = trident_index_list_value(&model->coder, query, codes->mean,
 										&distance);
 	trident_simd_code.sign_scan(model->coder.layout.dp, nblocks, codes->signs,
 								codes->add, codes->rescale, &args,
-								estimates, masks);
+								order->estimates, masks);
 	for (i = 0; i < order->nlists; i++)
 	{
-		order->lists[i].list = i;
-		order->lists[i].value = isnan(estimates[i]) ?
-			get_float4_infinity() : estimates[i];
+		/* infinite are those that have been taken, alone */
+		if (!(order->estimates[i] <= FLT_MAX))
+			order->estimates[i] = FLT_MAX;
 	}
-	pfree(estimates);
 	pfree(masks);
+}
+
+/*
+ * An estimate that about the n nearest of the lists not taken yet are below,
+ * from a sample of them.
+ */
+static float
+estimate_limit(const TridentIndexOrder *order, int n)
+{
+	TridentIndexProbe sample[SAMPLE_LISTS];
+	int			step = (order->nlists + SAMPLE_LISTS - 1) / SAMPLE_LISTS;
+	int			count = 0;
+	int			rank;
+	int			i;
+
+	for (i = 0; i < order->nlists; i += step)
+	{
+		sample[count].value = order->estimates[i];
+		count += order->estimates[i] <= FLT_MAX;
+	}
+	/* a little more than its share: to look twice costs more */
+	rank = (int) ((double) n * count / (order->nlists - order->nknown) * 1.15) + 4;
+	if (rank >= count)
+		return FLT_MAX;
+	select_least(sample, count, rank);
+	return sample[rank].value;
+}
+
+/*
+ * Put the n lists of the least estimates behind those known: one look at all
+ * estimates against a limit, instead of a selection among all.
+ */
+static void
+take_nearest(TridentIndexOrder *order, int n)
+{
+	TridentIndexProbe *taken = order->lists + order->nknown;
+	float		limit = estimate_limit(order, n);
+	int			count;
+	int			i;
+
+	for (;;)
+	{
+		count = 0;
+		for (i = 0; i < order->nlists; i++)
+		{
+			/* what is not taken is overwritten by the next */
+			taken[count].value = order->estimates[i];
+			taken[count].list = i;
+			count += order->estimates[i] <= limit;
+		}
+		if (count >= n)
+			break;
+		limit = FLT_MAX;
+	}
+	select_least(taken, count, n);
+	for (i = 0; i < n; i++)
+		order->estimates[taken[i].list] = get_float4_infinity();
 }
 
 void
@@ -135,7 +195,8 @@ trident_index_order_start(TridentIndexOrder *order,
 
 	memset(order, 0, sizeof(*order));
 	order->nlists = model->centroids.nlists;
-	order->lists = palloc(sizeof(TridentIndexProbe) * order->nlists);
+	/* one more: take_nearest() writes before it knows */
+	order->lists = palloc(sizeof(TridentIndexProbe) * (order->nlists + 1));
 	if (query && model->codes.signs)
 	{
 		estimate_values(order, model, query);
@@ -157,11 +218,10 @@ trident_index_order_extend(TridentIndexOrder *order,
 
 	if (upto <= order->nsorted)
 		return;
-	known = (int) Min(order->nlists, KNOWN_MARGIN * (int64) upto + KNOWN_EXTRA);
+	known = (int) Min(order->nlists, KNOWN_MARGIN * upto + KNOWN_EXTRA);
 	if (known > order->nknown)
 	{
-		select_least(order->lists + order->nknown,
-					 order->nlists - order->nknown, known - order->nknown);
+		take_nearest(order, known - order->nknown);
 		compute_values(order, model, query, known);
 	}
 

@@ -16,9 +16,9 @@ typedef struct TridentIndexProbe
 } TridentIndexProbe;
 
 /*
- * The order of one query, found as far as it is asked for.  lists[] is in
- * three parts: those in their place, those whose value is known, and those
- * whose value is an estimate.
+ * The order of one query, found as far as it is asked for.  lists[] has those
+ * in their place, and behind them those whose value is known; of the others
+ * there are estimates, by list.
  */
 typedef struct TridentIndexOrder
 {
@@ -26,6 +26,7 @@ typedef struct TridentIndexOrder
 	int			nsorted;
 	int			nknown;
 	TridentIndexProbe *lists;
+	float	   *estimates;		/* infinite: known; NULL: all are known */
 } TridentIndexOrder;
 
 /* order.c */

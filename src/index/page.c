@@ -17,6 +17,22 @@
 #define BLOCKS(rows) \
 	(((rows) + TRIDENT_SIMD_LANES - 1) / TRIDENT_SIMD_LANES)
 
+/*
+ * Rows apart where fewer than this would fit a page with their sign codes.  A
+ * scan looks at all sign codes of a list and few of its rows, so pages that
+ * have both cost it more the fewer rows they have; but a row apart costs one
+ * more page (measured: README, "Rows apart").
+ */
+#define MIN_ROWS_TOGETHER 48
+
+/*
+ * A list has so many pages, about: more lists mean fewer codes to look at, but
+ * reading a page costs several times looking at its codes (README, "How many
+ * lists").
+ */
+#define PAGES_PER_LIST 2.2
+#define LIST_ROW_PAGES 2.5
+
 /* Place the arrays for capacity rows; returns the bytes they take. */
 static Size
 place_arrays(TridentIndexLayout *layout, int capacity)
@@ -39,27 +55,24 @@ place_arrays(TridentIndexLayout *layout, int capacity)
 		layout->labels = at;
 		at += padded * sizeof(uint32);
 	}
+	if (layout->max_row_pages > 0)
+	{
+		layout->tids = at;
+		layout->rows = 0;
+		return at + padded * sizeof(ItemPointerData);
+	}
 	layout->rows = at;
 	return at + (Size) capacity * layout->row_bytes;
 }
 
-void
-trident_index_layout(TridentIndexLayout *layout, int dim, int dp,
-					 TridentIndexFormat format, int bits, bool has_key)
+/* Rows on the list page; how many? */
+static void
+lay_out_together(TridentIndexLayout *layout)
 {
 	int			capacity;
 
-	memset(layout, 0, sizeof(*layout));
-	layout->dim = dim;
-	layout->dp = dp;
-	layout->format = format;
-	layout->bits = bits;
-	layout->has_key = has_key;
-	layout->code_bytes = (format == TRIDENT_INDEX_EXACT) ?
-		dim * (int) sizeof(float) : dp * bits / 8;
-
-	layout->factors_in_row = layout->tid_in_row = layout->code_bytes;
-	if (format != TRIDENT_INDEX_EXACT)
+	layout->tid_in_row = layout->code_bytes;
+	if (layout->format != TRIDENT_INDEX_EXACT)
 		layout->tid_in_row += 2 * sizeof(float);
 	layout->row_bytes = INTALIGN(layout->tid_in_row + sizeof(ItemPointerData));
 
@@ -68,7 +81,45 @@ trident_index_layout(TridentIndexLayout *layout, int dim, int dp,
 		   place_arrays(layout, capacity) > TRIDENT_INDEX_PAGE_BYTES)
 		capacity--;
 	if (capacity == 0)
-		elog(ERROR, "a row of %d dimensions does not fit a page", dim);
+		elog(ERROR, "a row of %d dimensions does not fit a page", layout->dim);
+	layout->page_rows = capacity;
+	layout->list_rows = capacity * PAGES_PER_LIST;
+}
+
+/* Rows apart, on as many pages as there are sign codes for. */
+static void
+lay_out_apart(TridentIndexLayout *layout)
+{
+	layout->tid_in_row = 0;
+	layout->row_bytes = layout->code_bytes + 2 * sizeof(float);
+	layout->page_rows = TRIDENT_INDEX_PAGE_BYTES / layout->row_bytes;
+	for (layout->max_row_pages = TRIDENT_INDEX_MAX_ROW_PAGES;
+		 layout->max_row_pages > 1; layout->max_row_pages--)
+	{
+		if (place_arrays(layout, layout->max_row_pages * layout->page_rows) <=
+			TRIDENT_INDEX_PAGE_BYTES)
+			break;
+	}
+	place_arrays(layout, layout->max_row_pages * layout->page_rows);
+	layout->list_rows = LIST_ROW_PAGES * layout->page_rows;
+}
+
+void
+trident_index_layout(TridentIndexLayout *layout, int dim, int dp,
+					 TridentIndexFormat format, int bits, bool has_key)
+{
+	memset(layout, 0, sizeof(*layout));
+	layout->dim = dim;
+	layout->dp = dp;
+	layout->format = format;
+	layout->bits = bits;
+	layout->has_key = has_key;
+	layout->code_bytes = (format == TRIDENT_INDEX_EXACT) ?
+		dim * (int) sizeof(float) : dp * bits / 8;
+	layout->factors_in_row = layout->code_bytes;
+	lay_out_together(layout);
+	if (format == TRIDENT_INDEX_SIGNS && layout->capacity < MIN_ROWS_TOGETHER)
+		lay_out_apart(layout);
 }
 
 Size
@@ -100,6 +151,9 @@ trident_index_page_init(Page page, TridentIndexPageKind kind, int32 list,
 	opaque->generation = generation;
 	opaque->kind = kind;
 	opaque->page_id = TRIDENT_INDEX_PAGE_ID;
+	if (kind == TRIDENT_INDEX_PAGE_LIST)
+		memset(TridentIndexPageHeader(page)->row_pages, 0xFF,
+			   sizeof(TridentIndexPageHeader(page)->row_pages));
 }
 
 void
@@ -138,10 +192,10 @@ sign_block(const TridentIndexLayout *layout, char *contents, int slot)
 
 /* Write all of a row into a slot. */
 static void
-put_row(const TridentIndexLayout *layout, Page page, int slot,
-		const TridentIndexRow *row)
+put_row(const TridentIndexLayout *layout, const TridentIndexGroup *group,
+		int slot, const TridentIndexRow *row)
 {
-	char	   *contents = TridentIndexPageContents(page);
+	char	   *contents = TridentIndexPageContents(group->page);
 
 	if (layout->format == TRIDENT_INDEX_SIGNS)
 	{
@@ -159,30 +213,32 @@ put_row(const TridentIndexLayout *layout, Page page, int slot,
 		((uint32 *) (contents + layout->labels))[slot] = row->label;
 	if (layout->format != TRIDENT_INDEX_EXACT)
 	{
-		trident_index_page_factors(layout, page, slot)[0] = row->add;
-		trident_index_page_factors(layout, page, slot)[1] = row->rescale;
+		trident_index_page_factors(layout, group, slot)[0] = row->add;
+		trident_index_page_factors(layout, group, slot)[1] = row->rescale;
 	}
-	memcpy(trident_index_page_values(layout, page, slot),
+	memcpy(trident_index_page_values(layout, group, slot),
 		   trident_index_row_values(layout, row), layout->code_bytes);
-	*trident_index_page_tid(layout, page, slot) = row->tid;
+	*trident_index_page_tid(layout, group->page, slot) = row->tid;
 }
 
 void
-trident_index_page_append(const TridentIndexLayout *layout, Page page,
+trident_index_page_append(const TridentIndexLayout *layout,
+						  const TridentIndexGroup *group,
 						  const TridentIndexRow *row)
 {
-	TridentIndexListHeader *header = TridentIndexPageHeader(page);
+	TridentIndexListHeader *header = TridentIndexPageHeader(group->page);
 
 	Assert(header->nrows < layout->capacity);
-	put_row(layout, page, header->nrows, row);
+	put_row(layout, group, header->nrows, row);
 	header->nrows++;
 }
 
 void
-trident_index_page_get(const TridentIndexLayout *layout, Page page, int slot,
+trident_index_page_get(const TridentIndexLayout *layout,
+					   const TridentIndexGroup *group, int slot,
 					   TridentIndexRow *row)
 {
-	char	   *contents = TridentIndexPageContents(page);
+	char	   *contents = TridentIndexPageContents(group->page);
 
 	memset(row, 0, sizeof(*row));
 	if (layout->format == TRIDENT_INDEX_SIGNS)
@@ -201,18 +257,19 @@ trident_index_page_get(const TridentIndexLayout *layout, Page page, int slot,
 		row->label = ((uint32 *) (contents + layout->labels))[slot];
 	if (layout->format != TRIDENT_INDEX_EXACT)
 	{
-		row->add = trident_index_page_factors(layout, page, slot)[0];
-		row->rescale = trident_index_page_factors(layout, page, slot)[1];
+		row->add = trident_index_page_factors(layout, group, slot)[0];
+		row->rescale = trident_index_page_factors(layout, group, slot)[1];
 	}
 	memcpy(trident_index_row_values(layout, row),
-		   trident_index_page_values(layout, page, slot), layout->code_bytes);
-	row->tid = *trident_index_page_tid(layout, page, slot);
+		   trident_index_page_values(layout, group, slot), layout->code_bytes);
+	row->tid = *trident_index_page_tid(layout, group->page, slot);
 }
 
 void
-trident_index_page_remove(const TridentIndexLayout *layout, Page page, int slot)
+trident_index_page_remove(const TridentIndexLayout *layout,
+						  const TridentIndexGroup *group, int slot)
 {
-	TridentIndexListHeader *header = TridentIndexPageHeader(page);
+	TridentIndexListHeader *header = TridentIndexPageHeader(group->page);
 	int			last = header->nrows - 1;
 
 	Assert(slot <= last);
@@ -220,8 +277,8 @@ trident_index_page_remove(const TridentIndexLayout *layout, Page page, int slot)
 	{
 		TridentIndexRow *row = palloc(trident_index_row_bytes(layout));
 
-		trident_index_page_get(layout, page, last, row);
-		put_row(layout, page, slot, row);
+		trident_index_page_get(layout, group, last, row);
+		put_row(layout, group, slot, row);
 		pfree(row);
 	}
 	header->nrows--;

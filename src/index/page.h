@@ -13,6 +13,7 @@
  *		directory page	TridentIndexListEntry, filling the page
  *		list page		TridentIndexListHeader, then the arrays that
  *						TridentIndexLayout places (see there)
+ *		row page		rows of one list page, where they are not on it
  *
  * All pages are standard pages without a hole (pd_lower = pd_upper =
  * pd_special), since generic WAL drops what lies in the hole.  Every change
@@ -31,7 +32,7 @@
 #include "utils/relcache.h"
 
 #define TRIDENT_INDEX_MAGIC		0x54524944	/* "TRID" */
-#define TRIDENT_INDEX_VERSION	1
+#define TRIDENT_INDEX_VERSION	2
 #define TRIDENT_INDEX_PAGE_ID	0xFF54
 
 #define TRIDENT_INDEX_META_BLOCK 0
@@ -52,24 +53,30 @@ typedef enum TridentIndexPageKind
 	TRIDENT_INDEX_PAGE_MODEL = 2,
 	TRIDENT_INDEX_PAGE_DIRECTORY = 3,
 	TRIDENT_INDEX_PAGE_LIST = 4,
-	TRIDENT_INDEX_PAGE_FREE = 5
+	TRIDENT_INDEX_PAGE_FREE = 5,
+	TRIDENT_INDEX_PAGE_ROWS = 6
 } TridentIndexPageKind;
+
+#define TRIDENT_INDEX_PAGE_KINDS (TRIDENT_INDEX_PAGE_ROWS + 1)
 
 /*
  * Common head of all pages, 16 bytes behind PostgreSQL's page header.  It is
  * not in the special space, which is empty, because a scan would then touch
  * two ends of every page.
  *
- *		0-3		next page of the chain, or InvalidBlockNumber
- *		4-7		list pages: number of the list
+ *		0-3		next page of the chain, or InvalidBlockNumber; row pages: the
+ *				list page that they belong to
+ *		4-7		list and row pages: number of the list
  *		8-11	generation of the model that the page belongs to
  *		12-13	TridentIndexPageKind
  *		14-15	TRIDENT_INDEX_PAGE_ID
  *
  * The generation tells whether the page belongs to the model in use: training
- * writes a whole new set of pages beside the old one (retrain.c).  Pages are
- * freed at no other time, so that by its generation a scan sees whether a page
- * that it has come to is still what it was.
+ * writes a whole new set of pages beside the old one (retrain.c).  Pages of a
+ * chain are freed at no other time, so that by its generation a scan sees
+ * whether a page that it has come to is still what it was.  Row pages come and
+ * go with rows, but nobody remembers them: they are found through their list
+ * page, under its lock.
  */
 typedef struct TridentIndexOpaque
 {
@@ -153,33 +160,50 @@ StaticAssertDecl(sizeof(TridentIndexListEntry) == 16, "directory entry");
 #define TridentIndexPageEntries(page) \
 	((TridentIndexListEntry *) TridentIndexPageContents(page))
 
-/* Head of a list page, 8 bytes. */
+/*
+ * Most row pages of a list page: a change of them all is one WAL record, which
+ * has MAX_GENERIC_XLOG_PAGES.
+ */
+#define TRIDENT_INDEX_MAX_ROW_PAGES 3
+
+/*
+ * Head of a list page, 24 bytes.  There are as many row pages as its rows
+ * take: an insert makes them, vacuum frees them.
+ */
 typedef struct TridentIndexListHeader
 {
 	uint16		nrows;			/* slots 0 .. nrows - 1 are in use */
 	uint16		unused[3];
+	BlockNumber row_pages[TRIDENT_INDEX_MAX_ROW_PAGES]; /* or invalid */
+	uint32		padding;
 } TridentIndexListHeader;
 
-StaticAssertDecl(sizeof(TridentIndexListHeader) == 8, "list page header");
+StaticAssertDecl(sizeof(TridentIndexListHeader) == 24, "list page header");
 
 #define TridentIndexPageHeader(page) \
 	((TridentIndexListHeader *) TridentIndexPageContents(page))
 
 /*
- * Where things lie on a list page, as offsets from the page's contents, in
- * this order.  Slot i of each array is row i.  What the format lacks has
- * offset 0.
+ * Where the rows of a list page lie.  Slot i of each array is row i.  On the
+ * list page, as offsets from its contents, in this order; what the format
+ * lacks has offset 0:
  *
  *		sign_codes		blocks of 16 rows (simd.h, sign_scan); SIGNS only
  *		sign_add		float4, F_add of the sign codes; SIGNS only
  *		sign_rescale	float4, F_rescale of the sign codes; SIGNS only
  *		labels			uint32, hash of the key column; has_key only
+ *		tids			ItemPointerData; only where rows are apart
  *		rows			row_bytes each, all that a closer look needs:
  *						code_bytes: finer code, or float4[dim] when EXACT
  *						float4 add, float4 rescale of that code; not EXACT
- *						ItemPointerData, and padding to 4 bytes
+ *						ItemPointerData, unless in tids, and padding to 4 bytes
  *
- * The first four are padded to whole blocks of 16 rows.
+ * All but the rows are padded to whole blocks of 16 rows.
+ *
+ * Where rows are so long that few would fit beside their sign codes they are
+ * apart, on max_row_pages pages of their own: row i is the (i % page_rows)-th
+ * on the (i / page_rows)-th row page.  A scan then reads a row page only for
+ * the rows that their sign codes let through.
  */
 typedef struct TridentIndexLayout
 {
@@ -188,17 +212,31 @@ typedef struct TridentIndexLayout
 	TridentIndexFormat format;
 	int			bits;
 	bool		has_key;
-	int			capacity;		/* rows a page */
+	int			capacity;		/* rows of a list page, here or apart */
+	int			max_row_pages;	/* 0: rows are on the list page itself */
+	int			page_rows;		/* rows that one page holds */
+	int			list_rows;		/* rows that a list is best given */
 	int			code_bytes;		/* of a row's finer code or values */
 	int			row_bytes;		/* of a row in rows */
 	uint16		sign_codes;
 	uint16		sign_add;
 	uint16		sign_rescale;
 	uint16		labels;
+	uint16		tids;
 	uint16		rows;
 	uint16		factors_in_row; /* of add and rescale */
 	uint16		tid_in_row;
 } TridentIndexLayout;
+
+/*
+ * A list page with its row pages, which stand in list order; NULL where they
+ * are not there, or not needed by what is done.
+ */
+typedef struct TridentIndexGroup
+{
+	Page		page;
+	Page		row_pages[TRIDENT_INDEX_MAX_ROW_PAGES];
+} TridentIndexGroup;
 
 /*
  * A row as it is encoded, before and between pages; what the format lacks is
@@ -243,44 +281,62 @@ extern void trident_index_page_init(Page page, TridentIndexPageKind kind,
 extern void trident_index_page_check(Relation index, BlockNumber block,
 									 Page page, TridentIndexPageKind kind);
 
-/* Append a row; the caller holds the page exclusively and has seen room. */
+/*
+ * Append a row; the caller holds list and row page exclusively and has seen
+ * room.
+ */
 extern void trident_index_page_append(const TridentIndexLayout *layout,
-									  Page page, const TridentIndexRow *row);
+									  const TridentIndexGroup *group,
+									  const TridentIndexRow *row);
 
 /* Read slot into row, a chunk of trident_index_row_bytes(). */
 extern void trident_index_page_get(const TridentIndexLayout *layout,
-								   Page page, int slot, TridentIndexRow *row);
+								   const TridentIndexGroup *group, int slot,
+								   TridentIndexRow *row);
 
 /*
  * Remove slot by moving the last row into it.  Nothing remembers a row's
  * slot: a scan takes what it needs of a page under one lock.
  */
 extern void trident_index_page_remove(const TridentIndexLayout *layout,
-									  Page page, int slot);
+									  const TridentIndexGroup *group,
+									  int slot);
 
-/* The finer code, or the values, of a row on a page. */
+/* The finer code, or the values, of a row. */
 static inline uint8 *
-trident_index_page_values(const TridentIndexLayout *layout, Page page, int slot)
+trident_index_page_values(const TridentIndexLayout *layout,
+						  const TridentIndexGroup *group, int slot)
 {
+	Page		page = group->page;
+
+	if (layout->max_row_pages > 0)
+	{
+		page = group->row_pages[slot / layout->page_rows];
+		slot %= layout->page_rows;
+	}
 	return (uint8 *) TridentIndexPageContents(page) + layout->rows +
 		(Size) slot * layout->row_bytes;
 }
 
 /* Its factors: [0] add, [1] rescale. */
 static inline float *
-trident_index_page_factors(const TridentIndexLayout *layout, Page page,
-						   int slot)
+trident_index_page_factors(const TridentIndexLayout *layout,
+						   const TridentIndexGroup *group, int slot)
 {
-	return (float *) (trident_index_page_values(layout, page, slot) +
+	return (float *) (trident_index_page_values(layout, group, slot) +
 					  layout->factors_in_row);
 }
 
-/* Its address in the table. */
+/* Its address in the table, which is on the list page. */
 static inline ItemPointer
 trident_index_page_tid(const TridentIndexLayout *layout, Page page, int slot)
 {
-	return (ItemPointer) (trident_index_page_values(layout, page, slot) +
-						  layout->tid_in_row);
+	char	   *contents = TridentIndexPageContents(page);
+
+	if (layout->max_row_pages > 0)
+		return (ItemPointer) (contents + layout->tids) + slot;
+	return (ItemPointer) (contents + layout->rows + layout->tid_in_row +
+						  (Size) slot * layout->row_bytes);
 }
 
 /* Error INDEX_CORRUPTED: a page cannot have so many rows. */
@@ -296,6 +352,14 @@ trident_index_page_rows(const TridentIndexLayout *layout, Page page)
 	if (unlikely(nrows > layout->capacity))
 		trident_index_page_overfull(layout, nrows);
 	return nrows;
+}
+
+/* How many row pages nrows rows take. */
+static inline int
+trident_index_row_pages(const TridentIndexLayout *layout, int nrows)
+{
+	return layout->max_row_pages == 0 ? 0 :
+		(nrows + layout->page_rows - 1) / layout->page_rows;
 }
 
 static inline bool

@@ -2,9 +2,10 @@
  * probe.c
  *	  How many lists a scan probes, and the scoring of their rows.
  *
- * A list page is scored under one share lock: what a scan keeps of it (row
- * number in the heap, bound) is copied.  So vacuum may rearrange the page
- * afterwards, and needs no cleanup lock.  A row that vacuum has removed since
+ * A list page is scored under one share lock, and its row pages, where there
+ * are any, under further ones: what a scan keeps of them (row number in the
+ * heap, bound) is copied.  So vacuum may rearrange the pages afterwards, and
+ * needs no cleanup lock.  A row that vacuum has removed since
  * may come out of the scan's memory; its heap line pointer may even have been
  * used anew, but then by a row that the scan's MVCC snapshot does not see.
  */
@@ -69,13 +70,13 @@ match_labels(const TridentIndexScan *so, const uint32 *labels)
 
 /* Look closer at a row that its sign code has let through. */
 static inline void
-refine(TridentIndexScan *so, const TridentIndexProbe *probe, Page page,
-	   int slot)
+refine(TridentIndexScan *so, const TridentIndexProbe *probe,
+	   const TridentIndexGroup *group, int slot)
 {
 	const TridentIndexLayout *layout = &so->coder.layout;
-	const uint8 *code = trident_index_page_values(layout, page, slot);
-	const float *factors = trident_index_page_factors(layout, page, slot);
-	ItemPointer tid = trident_index_page_tid(layout, page, slot);
+	const uint8 *code = trident_index_page_values(layout, group, slot);
+	const float *factors = (const float *) (code + layout->factors_in_row);
+	ItemPointer tid = trident_index_page_tid(layout, group->page, slot);
 	float		estimate;
 	float		bound;
 	int32		dot;
@@ -103,10 +104,24 @@ refine(TridentIndexScan *so, const TridentIndexProbe *probe, Page page,
 		trident_index_best_add(so, estimate);
 }
 
-/* Score a page of sign codes. */
-static void
+/* Bring a row towards the processor. */
+static inline void
+prefetch_row(const uint8 *row, int bytes)
+{
+	int			at;
+
+	for (at = 0; at < bytes; at += 64)
+		__builtin_prefetch(row + at);
+	__builtin_prefetch(row + bytes - 1);
+}
+
+/*
+ * Score the sign codes of a list page: the slots that they let through, and
+ * their bounds by slot.  Returns how many.
+ */
+static int
 score_signs(TridentIndexScan *so, const TridentIndexProbe *probe, Page page,
-			int nrows)
+			int nrows, float *bounds, uint16 *passed)
 {
 	const TridentIndexLayout *layout = &so->coder.layout;
 	char	   *contents = TridentIndexPageContents(page);
@@ -114,13 +129,10 @@ score_signs(TridentIndexScan *so, const TridentIndexProbe *probe, Page page,
 	const float *add = (const float *) (contents + layout->sign_add);
 	const float *rescale = (const float *) (contents + layout->sign_rescale);
 	int			nblocks = (nrows + TRIDENT_SIMD_LANES - 1) / TRIDENT_SIMD_LANES;
-	float		bounds[MAX_BLOCKS * TRIDENT_SIMD_LANES];
 	uint16		masks[MAX_BLOCKS];
-	uint16		passed[MAX_BLOCKS * TRIDENT_SIMD_LANES];
 	TridentSimdSignScan args;
-	int			npassed;
+	int			npassed = 0;
 	int			block;
-	int			i;
 
 	args.lut = so->query->lut;
 	args.scale = so->query->lut_step;
@@ -131,7 +143,6 @@ score_signs(TridentIndexScan *so, const TridentIndexProbe *probe, Page page,
 	trident_simd_code.sign_scan(layout->dp, nblocks, codes, add, rescale, &args,
 								bounds, masks);
 
-	npassed = 0;
 	for (block = 0; block < nblocks; block++)
 	{
 		int			first = block * TRIDENT_SIMD_LANES;
@@ -151,23 +162,44 @@ score_signs(TridentIndexScan *so, const TridentIndexProbe *probe, Page page,
 		if ((mask & valid) != valid)
 			so->has_dropped = true;
 		for (mask &= valid; mask != 0; mask &= mask - 1)
-		{
-			int			slot = first + pg_rightmost_one_pos32(mask);
-			const uint8 *row = trident_index_page_values(layout, page, slot);
+			passed[npassed++] = first + pg_rightmost_one_pos32(mask);
+	}
+	return npassed;
+}
 
-			__builtin_prefetch(row);
-			__builtin_prefetch(row + layout->row_bytes - 1);
-			passed[npassed++] = slot;
-		}
+/*
+ * Score a list page of sign codes, and look closer at the rows that they let
+ * through.  False where a row page is not what it was.
+ */
+static bool
+score_signs_and_rows(TridentIndexScan *so, Relation index,
+					 const TridentIndexModel *model,
+					 const TridentIndexProbe *probe, TridentIndexHeld *held,
+					 int nrows)
+{
+	const TridentIndexLayout *layout = &so->coder.layout;
+	float		bounds[MAX_BLOCKS * TRIDENT_SIMD_LANES];
+	uint16		passed[MAX_BLOCKS * TRIDENT_SIMD_LANES];
+	int			npassed = score_signs(so, probe, held->group.page, nrows,
+									  bounds, passed);
+	int			i;
+
+	for (i = 0; i < npassed; i++)
+	{
+		if (!trident_index_hold_row(index, model, layout, held, passed[i]))
+			return false;
+		prefetch_row(trident_index_page_values(layout, &held->group, passed[i]),
+					 layout->row_bytes);
 	}
 	for (i = 0; i < npassed; i++)
 	{
 		/* the limit has come down since the page was scored */
 		if (trident_index_may_matter(so, bounds[passed[i]]))
-			refine(so, probe, page, passed[i]);
+			refine(so, probe, &held->group, passed[i]);
 		else
 			so->has_dropped = true;
 	}
+	return true;
 }
 
 /* Does a row have a label looked for? */
@@ -193,12 +225,12 @@ row_matches(TridentIndexScan *so, Page page, int slot)
 
 /* Score a row whose values are kept exactly. */
 static void
-score_exact(TridentIndexScan *so, Page page, int slot)
+score_exact(TridentIndexScan *so, const TridentIndexGroup *group, int slot)
 {
 	const TridentIndexLayout *layout = &so->coder.layout;
-	ItemPointer tid = trident_index_page_tid(layout, page, slot);
+	ItemPointer tid = trident_index_page_tid(layout, group->page, slot);
 	const float *values = (const float *)
-		trident_index_page_values(layout, page, slot);
+		trident_index_page_values(layout, group, slot);
 	double		value;
 
 	value = trident_index_exact_value(&so->coder, so->query, values);
@@ -215,10 +247,12 @@ score_exact(TridentIndexScan *so, Page page, int slot)
 	trident_index_best_add(so, (float) value);
 }
 
-/* Score all rows of a page. */
-static void
-score_page(TridentIndexScan *so, const TridentIndexProbe *probe, Page page)
+/* Score all rows of a list page; false where a row page is not what it was. */
+static bool
+score_page(TridentIndexScan *so, Relation index, const TridentIndexModel *model,
+		   const TridentIndexProbe *probe, TridentIndexHeld *held)
 {
+	Page		page = held->group.page;
 	TridentIndexFormat format = so->coder.layout.format;
 	int			nrows = trident_index_page_rows(&so->coder.layout, page);
 	bool		has_bounds = so->query != NULL && !so->is_exact;
@@ -226,10 +260,7 @@ score_page(TridentIndexScan *so, const TridentIndexProbe *probe, Page page)
 
 	so->stats.codes_scanned += nrows;
 	if (format == TRIDENT_INDEX_SIGNS && has_bounds)
-	{
-		score_signs(so, probe, page, nrows);
-		return;
-	}
+		return score_signs_and_rows(so, index, model, probe, held, nrows);
 	for (slot = 0; slot < nrows; slot++)
 	{
 		ItemPointer tid = trident_index_page_tid(&so->coder.layout, page, slot);
@@ -244,10 +275,11 @@ score_page(TridentIndexScan *so, const TridentIndexProbe *probe, Page page)
 				trident_index_candidate_add(so, -get_float4_infinity(), tid);
 		}
 		else if (format == TRIDENT_INDEX_EXACT)
-			score_exact(so, page, slot);
+			score_exact(so, &held->group, slot);
 		else
-			refine(so, probe, page, slot);
+			refine(so, probe, &held->group, slot);
 	}
+	return true;
 }
 
 /* Directory entries are read for so many lists at a time. */
@@ -257,9 +289,11 @@ score_page(TridentIndexScan *so, const TridentIndexProbe *probe, Page page)
  * Pages that will be read, as far as can be guessed: those of a list follow
  * one another as built, and stand in the buffers where they were last time.
  * Their first lines are brought towards the processor PREFETCH_PAGES ahead of
- * use.  More than half of a scan's time is waiting for memory otherwise
- * (measured: README).
+ * use; the lines behind PREFETCH_BYTES it brings by itself when it sees them
+ * read in order, and to ask for them too takes longer.  More than half of a
+ * scan's time is waiting for memory otherwise (measured: README).
  */
+#define PREFETCH_BYTES 1024
 #define PREFETCH_PAGES 4
 
 typedef struct Prefetch
@@ -269,7 +303,6 @@ typedef struct Prefetch
 	int			nentries;
 	int			entry;			/* next page is this one of its list */
 	uint32		page;
-	Size		bytes;			/* of a page to bring, from its start */
 } Prefetch;
 
 /* Bring the next page. */
@@ -289,13 +322,14 @@ prefetch_next(Prefetch *prefetch)
 	}
 	if (prefetch->entry >= prefetch->nentries)
 		return;
-	block = prefetch->entries[prefetch->entry].head + prefetch->page++;
+	block = prefetch->entries[prefetch->entry].head +
+		prefetch->page++ * (1 + model->coder.layout.max_row_pages);
 	if (block >= model->nrecent || !BufferIsValid(model->recent[block]) ||
 		BufferIsLocal(model->recent[block]))
 		return;
 	page = (char *) BufferGetBlock(model->recent[block]);
 	__builtin_prefetch(GetBufferDescriptor(model->recent[block] - 1), 1);
-	for (at = 0; at < prefetch->bytes; at += 64)
+	for (at = 0; at < PREFETCH_BYTES; at += 64)
 		__builtin_prefetch(page + at);
 }
 
@@ -315,28 +349,27 @@ score_list(IndexScanDesc scan, const TridentIndexModel *model,
 
 	while (BlockNumberIsValid(block))
 	{
-		Buffer		buffer;
-		Page		page;
+		TridentIndexHeld held = {0};
 		TridentIndexOpaque *opaque;
+		bool		is_ours;
 
 		/* pages come in front of a chain: longer it can only be by a loop */
 		if (++pages > entry->pages)
 			trident_index_chain_corrupted(index, probe->list);
-		buffer = trident_index_read(index, model, block);
+		held.buffer = trident_index_read(index, model, block);
 		prefetch_next(prefetch);
-		LockBuffer(buffer, BUFFER_LOCK_SHARE);
-		page = BufferGetPage(buffer);
-		opaque = TridentIndexPageOpaque(page);
-		if (PageIsNew(page) || opaque->kind != TRIDENT_INDEX_PAGE_LIST ||
-			opaque->list != probe->list ||
-			opaque->generation != so->meta.generation)
-		{
-			UnlockReleaseBuffer(buffer);
-			return false;
-		}
-		score_page(so, probe, page);
+		LockBuffer(held.buffer, BUFFER_LOCK_SHARE);
+		held.group.page = BufferGetPage(held.buffer);
+		opaque = TridentIndexPageOpaque(held.group.page);
+		is_ours = !PageIsNew(held.group.page) &&
+			opaque->kind == TRIDENT_INDEX_PAGE_LIST &&
+			opaque->list == probe->list &&
+			opaque->generation == so->meta.generation &&
+			score_page(so, index, model, probe, &held);
 		block = opaque->next;
-		UnlockReleaseBuffer(buffer);
+		trident_index_release(&held);
+		if (!is_ours)
+			return false;
 		CHECK_FOR_INTERRUPTS();
 	}
 	return true;
@@ -360,8 +393,6 @@ trident_index_probe(IndexScanDesc scan, int upto)
 		Prefetch	prefetch = {.model = model, .entries = entries};
 		int			i;
 
-		prefetch.bytes = MAXALIGN(SizeOfPageHeaderData) +
-			sizeof(TridentIndexOpaque) + so->coder.layout.rows;
 		for (i = 0; i < n; i++)
 		{
 			if (!trident_index_list_entry(scan->indexRelation, model,

@@ -286,6 +286,16 @@ row_value(IndexScanDesc scan, double *value)
 	}
 	if (isnull)
 		return false;
+	if (attnum != 0 && VARATT_IS_EXTERNAL(DatumGetPointer(datum)))
+	{
+		/* the executor will ask for it again, should the row be returned */
+		TridentVector *value = TRIDENT_VECTOR_P(datum);
+
+		if (so->kept == NULL)
+			so->kept = trident_vector_kept_create(so->context);
+		trident_vector_keep(so->kept, datum, (struct varlena *) value);
+		datum = PointerGetDatum(value);
+	}
 	trident_index_read_value(&so->coder, datum, so->scratch);
 	*value = trident_index_exact_value(&so->coder, so->query, so->scratch);
 	if (isnan(*value))

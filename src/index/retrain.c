@@ -294,7 +294,7 @@ lists_due(Relation index, const TridentIndexMeta *meta, double rows)
 
 	trident_index_layout(&layout, meta->dim, meta->dp, meta->format, meta->bits,
 						 meta->has_key);
-	automatic = trident_index_lists_for(rows, layout.capacity);
+	automatic = trident_index_lists_for(rows, layout.list_rows);
 	if (automatic <= 1)
 		return 0;
 	if (meta->nlists > 1 && rows < GROWTH * meta->trained_rows)

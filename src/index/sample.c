@@ -194,7 +194,7 @@ trident_index_sample(Relation heap, Relation index, IndexInfo *index_info,
 	sampled->rows = density * nblocks;
 	n = options && options->lists > 0 ?
 		Min(options->lists, sampled->rows) :
-		trident_index_lists_for(sampled->rows, coder->layout.capacity);
+		trident_index_lists_for(sampled->rows, coder->layout.list_rows);
 	if (n <= 1)
 		return;
 

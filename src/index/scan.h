@@ -22,6 +22,7 @@
 #include "index/curve.h"
 #include "index/order.h"
 #include "index/store.h"
+#include "vector/vector.h"
 
 /* A row that may be among the nearest; bound is a lower bound of its value. */
 typedef struct TridentIndexCandidate
@@ -109,6 +110,7 @@ typedef struct TridentIndexScan
 	EState	   *estate;
 	MemoryContext row_context;	/* reset for every heap row */
 	float	   *scratch;		/* dim floats */
+	TridentVectorKept *kept;	/* values read out of line */
 
 	TridentIndexScanStats stats;
 } TridentIndexScan;

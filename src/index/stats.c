@@ -64,7 +64,7 @@ typedef struct Counts
 	TridentIndexMeta meta;
 	TridentIndexCoder coder;
 	BlockNumber nblocks;
-	BlockNumber pages[TRIDENT_INDEX_PAGE_FREE + 1]; /* by kind */
+	BlockNumber pages[TRIDENT_INDEX_PAGE_KINDS]; /* by kind */
 	int64		rows;
 	int64	   *list_rows;		/* rows of each list, sorted at last */
 	int			with_holes;
@@ -94,7 +94,7 @@ count_page(Counts *counts, Page page)
 	/* of another generation: vacuum will free it */
 	if (opaque->generation != counts->meta.generation ||
 		opaque->kind < TRIDENT_INDEX_PAGE_META ||
-		opaque->kind > TRIDENT_INDEX_PAGE_FREE)
+		opaque->kind >= TRIDENT_INDEX_PAGE_KINDS)
 	{
 		counts->pages[TRIDENT_INDEX_PAGE_FREE]++;
 		return;
@@ -295,7 +295,7 @@ size_columns(const Counts *counts, Datum *values, bool *nulls)
 	values[MODEL_BYTES] = Int64GetDatum((int64) (pages[TRIDENT_INDEX_PAGE_META] +
 												 pages[TRIDENT_INDEX_PAGE_MODEL]) * BLCKSZ);
 	values[DIRECTORY_BYTES] = Int64GetDatum((int64) pages[TRIDENT_INDEX_PAGE_DIRECTORY] * BLCKSZ);
-	values[LIST_BYTES] = Int64GetDatum((int64) lists * BLCKSZ);
+	values[LIST_BYTES] = Int64GetDatum((int64) (lists + pages[TRIDENT_INDEX_PAGE_ROWS]) * BLCKSZ);
 	values[FREE_BYTES] = Int64GetDatum((int64) pages[TRIDENT_INDEX_PAGE_FREE] * BLCKSZ);
 	nulls[FILL] = lists == 0;
 	if (lists > 0)

@@ -9,7 +9,7 @@
 #define TRIDENT_INDEX_STORE_H
 
 #include "common/relpath.h"
-#include "storage/buf.h"
+#include "storage/bufmgr.h"
 #include "storage/lockdefs.h"
 
 #include "index/code.h"
@@ -92,6 +92,56 @@ extern void trident_index_unlock_model(Relation index, LOCKMODE mode);
 extern Buffer trident_index_new_buffer(Relation index);
 
 /*
+ * A list page that the caller has pinned and locked, and such of its row pages
+ * as have been asked for.  Row pages are locked after their list page and
+ * change only while that is locked exclusively.  All zero but "buffer" and
+ * group.page to begin with.
+ */
+typedef struct TridentIndexHeld
+{
+	TridentIndexGroup group;
+	Buffer		buffer;
+	Buffer		row_buffers[TRIDENT_INDEX_MAX_ROW_PAGES];	/* or invalid */
+	BufferAccessStrategy strategy;	/* for reading row pages; or NULL */
+} TridentIndexHeld;
+
+/*
+ * Pin and lock row page i of a list page too.  False where there is none that
+ * belongs to it: training has replaced the model, or the index is damaged.
+ * model may be NULL.
+ */
+extern bool trident_index_hold_row_page(Relation index,
+										const TridentIndexModel *model,
+										TridentIndexHeld *held, int i,
+										int mode);
+
+/*
+ * The same for all row pages that rows of the list page are on; error where
+ * one is not what it should be.
+ */
+extern void trident_index_hold_rows(Relation index,
+									const TridentIndexModel *model,
+									const TridentIndexLayout *layout,
+									TridentIndexHeld *held, int mode);
+
+/* Unlock and unpin all that is held. */
+extern void trident_index_release(TridentIndexHeld *held);
+
+/* Is the row of slot at hand, and if not, can it be?  See hold_row_page. */
+static inline bool
+trident_index_hold_row(Relation index, const TridentIndexModel *model,
+					   const TridentIndexLayout *layout,
+					   TridentIndexHeld *held, int slot)
+{
+	if (layout->max_row_pages == 0 ||
+		held->group.row_pages[slot / layout->page_rows] != NULL)
+		return true;
+	return trident_index_hold_row_page(index, model, held,
+									   slot / layout->page_rows,
+									   BUFFER_LOCK_SHARE);
+}
+
+/*
  * The entry of a list.  False where the directory is no longer that of model:
  * training has replaced it, and the caller must ask for the model again.
  */
@@ -126,8 +176,10 @@ typedef struct TridentIndexWriter
 	int			nlists;
 	TridentIndexListEntry *entries; /* nlists */
 	int			list;			/* the list being written, -1 before the first */
-	BlockNumber block;			/* of the page being filled */
+	BlockNumber block;			/* of the list page being filled */
 	PGAlignedBlock page;
+	int			nrow_pages;		/* of that page's, in row_pages */
+	PGAlignedBlock row_pages[TRIDENT_INDEX_MAX_ROW_PAGES];
 	double		rows;			/* written so far */
 } TridentIndexWriter;
 

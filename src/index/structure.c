@@ -8,12 +8,14 @@
  *	2.	The chain of the directory, and its entries as they are now.
  *	3.	The chain of the model, and its values.
  *	4.	All pages that the file has now, in physical order: each page for
- *		itself; what belongs to which list, and its successor, is noted.
+ *		itself, list pages with their row pages; what belongs to which list,
+ *		and its successor or owner, is noted.
  *	5.	The chain of every list, from the head that its entry had in step 2,
  *		through the notes.  Inserts put new pages in front of a head only, so
  *		behind it nothing has changed, and the entry's count holds.
  *	6.	The entries once more: what has come in front of a head since.  A page
- *		of the model in use that neither step has come to is lost.
+ *		of the model in use that neither step has come to is lost; so is a row
+ *		page that its list page does not name, neither then nor now.
  *
  * What would change more than that is vacuum (which also trains): the lock
  * that it takes on the table, ShareUpdateExclusive, is taken here.  Recovery
@@ -283,53 +285,129 @@ check_values(TridentIndexCheck *check, BlockNumber block, int i, void *arg)
 	}
 }
 
+/*
+ * Note the row pages that a list page, in check->list_page, names, and read
+ * those that rows are on into check->row_pages.
+ */
+static bool
+read_row_pages(TridentIndexCheck *check, BlockNumber block,
+			   TridentIndexGroup *group)
+{
+	const TridentIndexListHeader *header;
+	const TridentIndexOpaque *opaque = TridentIndexPageOpaque((Page) check->page.data);
+	int			nused;
+	int			i;
+
+	group->page = (Page) check->list_page.data;
+	header = TridentIndexPageHeader(group->page);
+	nused = trident_index_row_pages(&check->layout, header->nrows);
+	for (i = 0; i < check->layout.max_row_pages; i++)
+	{
+		BlockNumber row_block = header->row_pages[i];
+
+		if (!BlockNumberIsValid(row_block) && i >= nused)
+			continue;
+		if (i >= nused)
+		{
+			trident_index_check_report(check, block,
+									   "has a page for rows at block %u that none of its %d rows is on",
+									   row_block, header->nrows);
+			return false;
+		}
+		if (row_block == TRIDENT_INDEX_META_BLOCK ||
+			row_block >= RelationGetNumberOfBlocks(check->index))
+		{
+			trident_index_check_report(check, block,
+									   "has its rows at block %u, where they cannot be",
+									   row_block);
+			return false;
+		}
+		if (row_block < check->nblocks)
+		{
+			if (check->notes[row_block].owner != 0)
+			{
+				trident_index_check_report(check, row_block,
+										   "has rows of the pages at blocks %u and %u",
+										   check->notes[row_block].owner, block);
+				return false;
+			}
+			check->notes[row_block].owner = block;
+		}
+		if (!trident_index_check_read(check, row_block) ||
+			!trident_index_check_page(check, row_block))
+			return false;
+		if (PageIsNew((Page) check->page.data) ||
+			opaque->kind != TRIDENT_INDEX_PAGE_ROWS || opaque->next != block ||
+			opaque->list != TridentIndexPageOpaque(group->page)->list ||
+			opaque->generation != check->meta.generation)
+		{
+			trident_index_check_report(check, row_block,
+									   "should have rows of the page at block %u, but is no page of it",
+									   block);
+			return false;
+		}
+		check->row_pages[i] = check->page;
+		group->row_pages[i] = (Page) check->row_pages[i].data;
+	}
+	return true;
+}
+
+/* Does a row have the address of one, and numbers for numbers? */
+static bool
+check_row(TridentIndexCheck *check, BlockNumber block, int slot)
+{
+	const TridentIndexLayout *layout = &check->layout;
+	const TridentIndexRow *row = check->row;
+	bool		is_number;
+	int			i;
+
+	if (!ItemPointerIsValid(&row->tid) ||
+		!BlockNumberIsValid(ItemPointerGetBlockNumber(&row->tid)))
+	{
+		trident_index_check_report(check, block,
+								   "has no address of a row of the table in slot %d",
+								   slot);
+		return false;
+	}
+	is_number = !isnan(row->sign_add) && !isnan(row->sign_rescale) &&
+		!isnan(row->add) && !isnan(row->rescale);
+	if (layout->format == TRIDENT_INDEX_EXACT)
+	{
+		const float *values = (const float *) trident_index_row_values(layout, row);
+
+		for (i = 0; i < layout->dim; i++)
+			is_number = is_number && isfinite(values[i]);
+	}
+	if (!is_number)
+		trident_index_check_report(check, block,
+								   "has a value that is no number in slot %d",
+								   slot);
+	return is_number;
+}
+
 /* Rows of a list page, in check->page; the first problem is reported. */
 static void
 check_rows(TridentIndexCheck *check, BlockNumber block)
 {
-	const TridentIndexLayout *layout = &check->layout;
-	TridentIndexRow *row = check->row;
-	Page		page = (Page) check->page.data;
-	int			nrows = TridentIndexPageHeader(page)->nrows;
+	TridentIndexGroup group = {0};
+	int			nrows = TridentIndexPageHeader((Page) check->page.data)->nrows;
 	int			slot;
-	int			i;
 
-	if (nrows > layout->capacity)
+	if (nrows > check->layout.capacity)
 	{
 		trident_index_check_report(check, block,
 								   "says that it has %d rows; %d fit",
-								   nrows, layout->capacity);
+								   nrows, check->layout.capacity);
 		return;
 	}
+	check->list_page = check->page;
+	if (!read_row_pages(check, block, &group))
+		return;
 	for (slot = 0; slot < nrows; slot++)
 	{
-		bool		is_number;
-
-		trident_index_page_get(layout, page, slot, row);
-		if (!ItemPointerIsValid(&row->tid) ||
-			!BlockNumberIsValid(ItemPointerGetBlockNumber(&row->tid)))
-		{
-			trident_index_check_report(check, block,
-									   "has no address of a row of the table in slot %d",
-									   slot);
+		trident_index_page_get(&check->layout, &group, slot, check->row);
+		if (!check_row(check, block, slot))
 			return;
-		}
-		is_number = !isnan(row->sign_add) && !isnan(row->sign_rescale) &&
-			!isnan(row->add) && !isnan(row->rescale);
-		if (layout->format == TRIDENT_INDEX_EXACT)
-		{
-			const float *values = (const float *) trident_index_row_values(layout, row);
-
-			for (i = 0; i < layout->dim; i++)
-				is_number = is_number && isfinite(values[i]);
-		}
-		if (!is_number)
-		{
-			trident_index_check_report(check, block,
-									   "has a value that is no number in slot %d",
-									   slot);
-			return;
-		}
 	}
 }
 
@@ -348,6 +426,11 @@ note_page(TridentIndexCheck *check, BlockNumber block)
 	note->list = opaque->list;
 	note->kind = opaque->kind;
 	note->is_current = opaque->generation == check->meta.generation;
+	/* training that has not finished leaves pages of the next one */
+	if (opaque->generation > check->meta.generation + 1)
+		trident_index_check_report(check, block,
+								   "is of generation %u, but the index is of generation %u",
+								   opaque->generation, check->meta.generation);
 	if (opaque->kind == TRIDENT_INDEX_PAGE_LIST && note->is_current)
 	{
 		if (opaque->list < 0 || opaque->list >= check->meta.nlists)
@@ -449,6 +532,34 @@ check_new_pages(TridentIndexCheck *check, int list, const TridentIndexListEntry 
 								   list, (int) (now->pages - before->pages));
 }
 
+/*
+ * Does a list page lead to a row page?  What has been noted may be older than
+ * the row page: then the list page is looked at once more.
+ */
+static bool
+is_row_page_reached(TridentIndexCheck *check, BlockNumber block)
+{
+	BlockNumber owner = check->notes[block].owner;
+	Page		page = (Page) check->page.data;
+	int			i;
+
+	if (owner != 0)
+		return check->notes[owner].is_reached;
+	owner = check->notes[block].next;
+	if (owner == TRIDENT_INDEX_META_BLOCK ||
+		owner >= RelationGetNumberOfBlocks(check->index) ||
+		(owner < check->nblocks && !check->notes[owner].is_reached) ||
+		!trident_index_check_read(check, owner) || PageIsNew(page) ||
+		TridentIndexPageOpaque(page)->kind != TRIDENT_INDEX_PAGE_LIST)
+		return false;
+	for (i = 0; i < TRIDENT_INDEX_MAX_ROW_PAGES; i++)
+	{
+		if (TridentIndexPageHeader(page)->row_pages[i] == block)
+			return true;
+	}
+	return false;
+}
+
 /* Steps 5 and 6. */
 static void
 check_lists(TridentIndexCheck *check)
@@ -477,6 +588,9 @@ check_lists(TridentIndexCheck *check)
 	{
 		const TridentIndexPageNote *note = &check->notes[block];
 
+		if (note->kind == TRIDENT_INDEX_PAGE_ROWS && note->is_current &&
+			is_row_page_reached(check, block))
+			continue;
 		if (note->is_current && !note->is_reached &&
 			note->kind != TRIDENT_INDEX_PAGE_FREE)
 			trident_index_check_report(check, block,

@@ -28,12 +28,9 @@
 #define COARSE_ROWS 256
 
 /*
- * The more lists, the fewer codes a query looks at; but reading a page costs
- * more than looking at its codes, so lists should fill a few pages, and the
- * centroids must be trained and compared.  Measured on 650,000 rows x 128 and
- * 50,000 x 768 (README, "How many lists").
+ * The more lists, the fewer codes a query looks at; but the centroids must be
+ * trained and compared.
  */
-#define PAGES_PER_LIST 2.2
 #define LISTS_PER_ROOT 6
 
 /*
@@ -51,11 +48,11 @@
 
 /* See train.h. */
 int
-trident_index_lists_for(double rows, int capacity)
+trident_index_lists_for(double rows, int list_rows)
 {
 	if (!(rows >= MIN_ROWS))
 		return 0;
-	return (int) Min(Min(rows / (PAGES_PER_LIST * capacity),
+	return (int) Min(Min(rows / list_rows,
 						 LISTS_PER_ROOT * sqrt(rows)),
 					 TRIDENT_INDEX_MAX_LISTS);
 }

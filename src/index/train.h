@@ -62,9 +62,9 @@ typedef struct TridentIndexTraining
 
 /*
  * How many lists an index over so many rows should have, given how many rows
- * a page holds; 0: so few rows that scanning them all is best.
+ * a list is best given; 0: so few rows that scanning them all is best.
  */
-extern int	trident_index_lists_for(double rows, int capacity);
+extern int	trident_index_lists_for(double rows, int list_rows);
 
 /*
  * Find at most nlists centroids for a sample: as many as asked for, unless it

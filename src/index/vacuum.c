@@ -3,9 +3,10 @@
  *	  Removing dead rows, and giving pages back.
  *
  * Bulk deletion goes through the file in physical order.  Rows are removed by
- * moving the page's last row into their slot, under an exclusive lock and
- * logged: no cleanup lock is needed, since scans keep no place in a page
- * (probe.c), and rows never change their page.  Rows added meanwhile were not
+ * moving the last row of their list page into their slot, under exclusive
+ * locks on it and its row pages and in one record: no cleanup lock is needed,
+ * since scans keep no place in a page (probe.c), and rows never change their
+ * list page.  Rows added meanwhile were not
  * there when the dead ones were collected, so it does not matter whether the
  * pass sees them.
  *
@@ -65,29 +66,80 @@ has_dead_row(const Pass *pass, Page page)
 	return false;
 }
 
-/* Remove the dead rows of a page, which the caller holds exclusively. */
+/*
+ * Free the row pages of a list page that no row is on any more, all of them
+ * registered as in group.
+ */
 static void
-remove_dead_rows(Pass *pass, Buffer buffer)
+free_row_pages(const Pass *pass, const TridentIndexGroup *group)
 {
-	GenericXLogState *state = GenericXLogStart(pass->info->index);
-	Page		page = GenericXLogRegisterBuffer(state, buffer, 0);
+	TridentIndexListHeader *header = TridentIndexPageHeader(group->page);
+	int			i;
+
+	for (i = trident_index_row_pages(&pass->layout, header->nrows);
+		 i < TRIDENT_INDEX_MAX_ROW_PAGES && group->row_pages[i]; i++)
+	{
+		trident_index_page_init(group->row_pages[i], TRIDENT_INDEX_PAGE_FREE, 0,
+								pass->meta.generation);
+		header->row_pages[i] = InvalidBlockNumber;
+	}
+}
+
+/*
+ * Remove the dead rows of a list page, which the caller holds exclusively:
+ * one record of it and its row pages.
+ */
+static void
+remove_dead_rows(Pass *pass, TridentIndexHeld *held)
+{
+	Relation	index = pass->info->index;
+	TridentIndexGroup group = {0};
+	GenericXLogState *state;
+	int			i;
 	int			slot;
 
-	/* from the end, so that the row moved into a slot has been looked at */
-	for (slot = trident_index_page_rows(&pass->layout, page) - 1; slot >= 0; slot--)
+	held->strategy = pass->info->strategy;
+	trident_index_hold_rows(index, NULL, &pass->layout, held,
+							BUFFER_LOCK_EXCLUSIVE);
+	state = GenericXLogStart(index);
+	group.page = GenericXLogRegisterBuffer(state, held->buffer, 0);
+	for (i = 0; i < TRIDENT_INDEX_MAX_ROW_PAGES; i++)
 	{
-		ItemPointer tid = trident_index_page_tid(&pass->layout, page, slot);
+		if (held->group.row_pages[i])
+			group.row_pages[i] = GenericXLogRegisterBuffer(state, held->row_buffers[i], 0);
+	}
+
+	/* from the end, so that the row moved into a slot has been looked at */
+	for (slot = trident_index_page_rows(&pass->layout, group.page) - 1; slot >= 0; slot--)
+	{
+		ItemPointer tid = trident_index_page_tid(&pass->layout, group.page, slot);
 
 		if (is_dead(pass, tid))
 		{
-			trident_index_page_remove(&pass->layout, page, slot);
+			trident_index_page_remove(&pass->layout, &group, slot);
 			pass->stats->tuples_removed++;
 		}
 	}
-	pass->has_holes[TridentIndexPageOpaque(page)->list] = true;
+	free_row_pages(pass, &group);
+	pass->has_holes[TridentIndexPageOpaque(group.page)->list] = true;
 	TRIDENT_FAULT("index-vacuum-page");
 	GenericXLogFinish(state);
 	TRIDENT_FAULT("index-vacuum-page-logged");
+
+	for (i = 0; i < TRIDENT_INDEX_MAX_ROW_PAGES; i++)
+	{
+		BlockNumber block;
+
+		if (held->group.row_pages[i] == NULL ||
+			TridentIndexPageOpaque(held->group.row_pages[i])->kind != TRIDENT_INDEX_PAGE_FREE)
+			continue;
+		block = BufferGetBlockNumber(held->row_buffers[i]);
+		RecordFreeIndexPage(index, block);
+		pass->stats->pages_newly_deleted++;
+		/* those behind are yet to be visited, and counted then */
+		if (block < BufferGetBlockNumber(held->buffer))
+			pass->free_pages++;
+	}
 }
 
 /* A page that no list of the model in use has: free it, logged. */
@@ -106,9 +158,9 @@ free_stale_page(Pass *pass, Buffer buffer)
 
 /* A list page of the model in use. */
 static void
-visit_list_page(Pass *pass, Buffer buffer)
+visit_list_page(Pass *pass, TridentIndexHeld *held)
 {
-	Page		page = BufferGetPage(buffer);
+	Page		page = held->group.page;
 	int			list = TridentIndexPageOpaque(page)->list;
 
 	if (list < 0 || list >= pass->meta.nlists)
@@ -116,11 +168,27 @@ visit_list_page(Pass *pass, Buffer buffer)
 	if (pass->callback && has_dead_row(pass, page))
 	{
 		/* Rows may be added between the locks, but nobody else removes any. */
-		LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
-		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-		remove_dead_rows(pass, buffer);
+		LockBuffer(held->buffer, BUFFER_LOCK_UNLOCK);
+		LockBuffer(held->buffer, BUFFER_LOCK_EXCLUSIVE);
+		remove_dead_rows(pass, held);
 	}
 	pass->stats->num_index_tuples += trident_index_page_rows(&pass->layout, page);
+}
+
+/*
+ * A page of a generation that is neither in use nor of one that training has
+ * replaced or not finished.  It is left as it is: what it was nobody knows.
+ */
+static void
+report_strange_page(Pass *pass, BlockNumber block, uint32 generation)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_INDEX_CORRUPTED),
+			 errmsg("index \"%s\" has a damaged page at block %u",
+					RelationGetRelationName(pass->info->index), block),
+			 errdetail("The page is of generation %u, the index of generation %u.",
+					   generation, pass->meta.generation),
+			 errhint("Run trident_index_check() to see what is damaged, then REINDEX.")));
 }
 
 /* Visit one block of the file. */
@@ -128,40 +196,38 @@ static void
 visit_block(Pass *pass, BlockNumber block)
 {
 	Relation	index = pass->info->index;
-	Buffer		buffer = ReadBufferExtended(index, MAIN_FORKNUM, block,
-											RBM_NORMAL, pass->info->strategy);
-	Page		page = BufferGetPage(buffer);
+	TridentIndexHeld held = {0};
 	TridentIndexOpaque *opaque;
 
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	if (PageIsNew(page))
+	held.buffer = ReadBufferExtended(index, MAIN_FORKNUM, block, RBM_NORMAL,
+									 pass->info->strategy);
+	LockBuffer(held.buffer, BUFFER_LOCK_SHARE);
+	held.group.page = BufferGetPage(held.buffer);
+	opaque = TridentIndexPageOpaque(held.group.page);
+	if (PageIsNew(held.group.page) || opaque->kind == TRIDENT_INDEX_PAGE_FREE)
 	{
-		/* an extension that a crash or an error left without content */
-		UnlockReleaseBuffer(buffer);
-		RecordFreeIndexPage(index, block);
-		pass->free_pages++;
-		return;
-	}
-	opaque = TridentIndexPageOpaque(page);
-	if (opaque->kind == TRIDENT_INDEX_PAGE_FREE)
-	{
+		/* new: an extension that a crash or an error left without content */
 		RecordFreeIndexPage(index, block);
 		pass->free_pages++;
 	}
-	else if (opaque->kind != TRIDENT_INDEX_PAGE_META &&
-			 opaque->generation != pass->meta.generation)
+	else if (opaque->kind == TRIDENT_INDEX_PAGE_META)
+		;
+	else if (opaque->page_id != TRIDENT_INDEX_PAGE_ID ||
+			 opaque->generation > pass->meta.generation + 1)
+		report_strange_page(pass, block, opaque->generation);
+	else if (opaque->generation != pass->meta.generation)
 	{
 		/* replaced by training, or left by one that did not finish */
-		LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
-		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-		free_stale_page(pass, buffer);
+		LockBuffer(held.buffer, BUFFER_LOCK_UNLOCK);
+		LockBuffer(held.buffer, BUFFER_LOCK_EXCLUSIVE);
+		free_stale_page(pass, held.buffer);
 		RecordFreeIndexPage(index, block);
 		pass->stats->pages_newly_deleted++;
 		pass->free_pages++;
 	}
 	else if (opaque->kind == TRIDENT_INDEX_PAGE_LIST)
-		visit_list_page(pass, buffer);
-	UnlockReleaseBuffer(buffer);
+		visit_list_page(pass, &held);
+	trident_index_release(&held);
 }
 
 /* Tell the directory which lists have got room. */

@@ -149,6 +149,29 @@ trident_index_write_model(TridentIndexWriter *writer,
 	return block;
 }
 
+/* Begin a list page, in block. */
+static void
+start_page(TridentIndexWriter *writer, BlockNumber block)
+{
+	writer->block = block;
+	writer->nrow_pages = 0;
+	trident_index_page_init((Page) writer->page.data, TRIDENT_INDEX_PAGE_LIST,
+							writer->list, writer->generation);
+}
+
+/* Write the list page being filled, and its row pages. */
+static void
+finish_page(TridentIndexWriter *writer)
+{
+	Page		page = (Page) writer->page.data;
+	int			i;
+
+	for (i = 0; i < writer->nrow_pages; i++)
+		put_page(writer, TridentIndexPageHeader(page)->row_pages[i],
+				 (Page) writer->row_pages[i].data);
+	put_page(writer, writer->block, page);
+}
+
 /* Begin the first page of a list. */
 static void
 start_list(TridentIndexWriter *writer, int list)
@@ -156,46 +179,63 @@ start_list(TridentIndexWriter *writer, int list)
 	TridentIndexListEntry *entry = &writer->entries[list];
 
 	writer->list = list;
-	writer->block = new_block(writer);
+	start_page(writer, new_block(writer));
 	entry->head = entry->fill = writer->block;
 	entry->pages = 1;
-	trident_index_page_init((Page) writer->page.data, TRIDENT_INDEX_PAGE_LIST,
-							list, writer->generation);
 }
 
 /* The current page is full: go on with another of the same list. */
 static void
 continue_list(TridentIndexWriter *writer)
 {
-	Page		page = (Page) writer->page.data;
 	TridentIndexListEntry *entry = &writer->entries[writer->list];
 	BlockNumber next = new_block(writer);
 
-	TridentIndexPageOpaque(page)->next = next;
-	put_page(writer, writer->block, page);
-	writer->block = next;
+	TridentIndexPageOpaque((Page) writer->page.data)->next = next;
+	finish_page(writer);
+	start_page(writer, next);
 	entry->fill = next;
 	entry->pages++;
-	trident_index_page_init(page, TRIDENT_INDEX_PAGE_LIST, writer->list,
-							writer->generation);
+}
+
+/* Add a row to the page being filled, and the row page that it needs. */
+static void
+append_row(TridentIndexWriter *writer, const TridentIndexRow *row)
+{
+	const TridentIndexLayout *layout = writer->layout;
+	Page		page = (Page) writer->page.data;
+	TridentIndexListHeader *header = TridentIndexPageHeader(page);
+	TridentIndexGroup group = {.page = page};
+	int			i;
+
+	if (trident_index_row_pages(layout, header->nrows + 1) > writer->nrow_pages)
+	{
+		Page		row_page = (Page) writer->row_pages[writer->nrow_pages].data;
+
+		header->row_pages[writer->nrow_pages++] = new_block(writer);
+		trident_index_page_init(row_page, TRIDENT_INDEX_PAGE_ROWS, writer->list,
+								writer->generation);
+		TridentIndexPageOpaque(row_page)->next = writer->block;
+	}
+	for (i = 0; i < writer->nrow_pages; i++)
+		group.row_pages[i] = (Page) writer->row_pages[i].data;
+	trident_index_page_append(layout, &group, row);
 }
 
 void
 trident_index_write_row(TridentIndexWriter *writer, int list,
 						const TridentIndexRow *row)
 {
-	Page		page = (Page) writer->page.data;
-
 	Assert(list >= writer->list && list < writer->nlists);
 	if (list != writer->list)
 	{
 		if (writer->list >= 0)
-			put_page(writer, writer->block, page);
+			finish_page(writer);
 		start_list(writer, list);
 	}
-	else if (trident_index_page_full(writer->layout, page))
+	else if (trident_index_page_full(writer->layout, (Page) writer->page.data))
 		continue_list(writer);
-	trident_index_page_append(writer->layout, page, row);
+	append_row(writer, row);
 	writer->rows++;
 }
 
@@ -203,7 +243,7 @@ BlockNumber
 trident_index_write_directory(TridentIndexWriter *writer)
 {
 	if (writer->list >= 0)
-		put_page(writer, writer->block, (Page) writer->page.data);
+		finish_page(writer);
 	writer->list = -1;
 	return write_chain(writer, TRIDENT_INDEX_PAGE_DIRECTORY,
 					   (char *) writer->entries,

@@ -45,6 +45,25 @@ typedef struct TridentHalfvec
 #define TRIDENT_VECTOR_P(d) ((TridentVector *) trident_vector_detoast(d))
 #define TRIDENT_HALFVEC_P(d) ((TridentHalfvec *) trident_vector_detoast(d))
 
+/* detoast.c */
+
+/* Vectors read out of line that an index scan keeps for whoever needs them. */
+typedef struct TridentVectorKept TridentVectorKept;
+
+/* An empty one, in context, until that is reset. */
+extern TridentVectorKept *trident_vector_kept_create(MemoryContext context);
+
+/*
+ * Keep a copy of value, which is datum detoasted; nothing is done where datum
+ * is not stored out of line.  The caller's snapshot sees the row of datum
+ * until context is reset.
+ */
+extern void trident_vector_keep(TridentVectorKept *kept, Datum datum,
+								const struct varlena *value);
+
+/* A palloc'd copy of a value that is stored in whatever other form. */
+extern struct varlena *trident_vector_detoast_extended(struct varlena *value);
+
 /*
  * PG_DETOAST_DATUM without a call where there is nothing to do: a distance is
  * asked for once a row, of two values.
@@ -54,7 +73,8 @@ trident_vector_detoast(Datum datum)
 {
 	struct varlena *value = (struct varlena *) DatumGetPointer(datum);
 
-	return VARATT_IS_EXTENDED(value) ? pg_detoast_datum(value) : value;
+	return VARATT_IS_EXTENDED(value) ?
+		trident_vector_detoast_extended(value) : value;
 }
 
 /* A new zeroed vector or halfvec of dim dimensions, palloc'd here. */

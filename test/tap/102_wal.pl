@@ -40,6 +40,7 @@ my %index = (
 	item_ip => '<#>',
 	item_cosine => '<=>',
 	item_low => '<->',
+	item_apart => '<->',
 	item_wide => '<->');
 
 sub answers
@@ -52,7 +53,7 @@ END
 
 	foreach my $name (sort keys %index)
 	{
-		my $table = $name =~ /low|wide/ ? $name =~ s/item_//r : 'item';
+		my $table = $name =~ /low|apart|wide/ ? $name =~ s/item_//r : 'item';
 
 		$sql .= rows_query(table => $table, operator => $index{$name});
 		$sql .= <<"END";
@@ -97,7 +98,7 @@ sub check_equal
 	is(answers($standby), answers($primary), "$what: the standby is equal");
 	is($standby->safe_psql('postgres', <<'END'), '', "$what: trident_index_check there");
 SELECT relname, c.* FROM pg_class, trident_index_check(oid, true) AS c
-WHERE relname IN ('item_l2', 'item_ip', 'item_cosine', 'item_low', 'item_wide');
+WHERE relname IN ('item_l2', 'item_ip', 'item_cosine', 'item_low', 'item_apart', 'item_wide');
 END
 	return;
 }
@@ -109,6 +110,9 @@ CREATE INDEX item_cosine ON item USING trident (v vector_cosine_ops);
 CREATE TABLE low (id serial, v halfvec(8));
 CREATE INDEX item_low ON low USING trident (v halfvec_l2_ops);
 INSERT INTO low (v) SELECT v FROM cloud(8, 2000, 20, 0.3);
+CREATE TABLE apart (id serial, v vector(300));
+INSERT INTO apart (v) SELECT v FROM cloud(300, 600, 20, 0.3);
+CREATE INDEX item_apart ON apart USING trident (v) WITH (lists = 4);
 CREATE TABLE wide (id serial, v vector(1100));
 INSERT INTO wide (v) SELECT v FROM cloud(1100, 300, 20, 0.3);
 CREATE INDEX item_wide ON wide USING trident (v) WITH (lists = 4);
@@ -117,6 +121,7 @@ check_equal('build');
 
 $primary->safe_psql('postgres', <<'END');
 INSERT INTO item (v, tenant) SELECT v, 3 FROM cloud(40, 1500, 20, 0.4);
+INSERT INTO apart (v) SELECT v FROM cloud(300, 400, 20, 0.4);
 INSERT INTO wide (v) SELECT v FROM cloud(1100, 200, 20, 0.4);
 BEGIN;
 INSERT INTO item (v, tenant) SELECT v, 3 FROM cloud(40, 500, 20, 0.5);
@@ -135,8 +140,9 @@ my @seen = split /\n/, $cursor->query_safe('FETCH 20 FROM c;');
 $primary->safe_psql('postgres', <<'END');
 DELETE FROM item WHERE id % 3 = 0;
 DELETE FROM low WHERE id % 3 = 0;
+DELETE FROM apart WHERE id % 3 = 0;
 DELETE FROM wide WHERE id % 3 = 0;
-VACUUM item, low, wide;
+VACUUM item, low, apart, wide;
 END
 push @seen, split /\n/, $cursor->query_safe('FETCH ALL FROM c;');
 is(join(',', sort { $a <=> $b } @seen), join(',', 1 .. 2000),
@@ -146,9 +152,10 @@ check_equal('delete and vacuum');
 
 $primary->safe_psql('postgres', <<'END');
 INSERT INTO item (v, tenant) SELECT v, 3 FROM cloud(40, 1000, 20, 0.6);
+INSERT INTO apart (v) SELECT v FROM cloud(300, 400, 20, 0.6);
 INSERT INTO wide (v) SELECT v FROM cloud(1100, 200, 20, 0.6);
 UPDATE low SET v = v + v WHERE id % 5 = 0;
-VACUUM item, low, wide;
+VACUUM item, low, apart, wide;
 END
 check_equal('reuse');
 

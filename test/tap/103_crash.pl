@@ -84,11 +84,13 @@ sub inserts
 	} 1 .. 16;
 }
 
-# Sign codes, and exact values of few dimensions.
-foreach my $dim (full() ? (40, 8, 1100) : (40))
+# Sign codes with their rows apart, or on one page; exact values of few
+# dimensions; and no sign codes.
+foreach my $dim (full() ? (300, 40, 8, 1100) : (300))
 {
 	# so few that a list has several pages
 	my $lists = $dim == 8 ? 8 : 20;
+	my @row_page = $dim == 300 ? ('index-insert-row-page:exit:1') : ();
 	my $create = "CREATE INDEX item_v ON item USING trident (v) WITH (lists = $lists)";
 
 	$node->safe_psql('postgres', cloud(dim => $dim, rows => 3000));
@@ -107,7 +109,7 @@ foreach my $dim (full() ? (40, 8, 1100) : (40))
 
 	# Inserts: skip some passes, so that rows before the fault are committed.
 	foreach my $fault ('index-insert-row:exit:150', 'index-insert-row-logged:exit:150',
-		'index-insert-page:exit:1', 'index-insert-page-logged:exit:1')
+		'index-insert-page:exit:1', 'index-insert-page-logged:exit:1', @row_page)
 	{
 		crash_at($fault, inserts($dim));
 		healthy("dim $dim, $fault");

@@ -20,9 +20,9 @@ sub size
 }
 
 # Bits of every format: exact values, sign codes, finer codes alone.
-foreach my $dim (8, 40, 1100)
+foreach my $dim (8, 40, 300, 1100)
 {
-	my $rows = $dim > 1000 ? 600 : 3000;
+	my $rows = $dim > 1000 ? 600 : $dim == 300 ? 1500 : 3000;
 	my $lists = $dim > 1000 ? 6 : 20;
 
 	$node->safe_psql('postgres', cloud(dim => $dim, rows => $rows) . <<"END");

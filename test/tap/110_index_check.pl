@@ -14,7 +14,9 @@ use constant {
 	PAGE => 8192,
 	HEAD => 24,					# next, list, generation, kind, mark
 	CONTENTS => 40,
-	META => 1, MODEL => 2, DIRECTORY => 3, LIST => 4, FREE => 5
+	META => 1, MODEL => 2, DIRECTORY => 3, LIST => 4, FREE => 5, ROWS => 6,
+	FIRST => 40 + 24,			# behind the header of a list page
+	ROW_PAGES => 40 + 8			# in that header
 };
 
 my $node = PostgreSQL::Test::Cluster->new('index_check');
@@ -32,12 +34,16 @@ INSERT INTO low SELECT i, ARRAY(SELECT 100 * sin(i % 10 * 10 + d) + sin(i * 7919
 CREATE TABLE high (id int, tenant int, v vector(64));
 INSERT INTO high SELECT i, i % 5, ARRAY(SELECT 100 * sin(i % 10 * 10 + d) + sin(i * 7919.0 + d * i % 13)
 	FROM generate_series(1, 64) d)::vector FROM generate_series(1, 3000) i;
+CREATE TABLE apart (id int, v vector(300));
+INSERT INTO apart SELECT i, ARRAY(SELECT 100 * sin(i % 10 * 10 + d) + sin(i * 7919.0 + d * i % 13)
+	FROM generate_series(1, 300) d)::vector FROM generate_series(1, 1000) i;
 SQL
 
 my $lists = 10;
 my %definition = (
 	low => "low USING trident (v vector_l2_ops) WITH (lists = $lists)",
 	high => "high USING trident (v vector_l2_ops, tenant) WITH (lists = $lists)",
+	apart => "apart USING trident (v vector_l2_ops) WITH (lists = $lists)",
 	flat => 'low USING trident (v vector_cosine_ops)');
 
 # A page: its bytes from an offset, read or, with a value, overwritten.
@@ -65,6 +71,7 @@ sub blocks
 # The first page of a list, and the last.
 sub head { return (blocks($_[0], LIST, $_[1]))[0] }
 sub tail { return (blocks($_[0], LIST, $_[1]))[-1] }
+sub rows { return (blocks($_[0], ROWS, $_[1]))[0] }
 sub directory { return (blocks($_[0], DIRECTORY))[0] }
 sub model { return (blocks($_[0], MODEL))[0] }
 
@@ -131,10 +138,29 @@ my @damages = (
 		qr/says that it has 60000 rows/ ],
 	[ 'too many codes', 'high', sub { bytes($_[0], head($_[0], 3), CONTENTS, u16(60000)) },
 		qr/says that it has 60000 rows/ ],
-	[ 'value', 'low', sub { bytes($_[0], head($_[0], 3), CONTENTS + 8, pack('f', 'inf')) },
+	[ 'value', 'low', sub { bytes($_[0], head($_[0], 3), FIRST, pack('f', 'inf')) },
 		qr/has a value that is no number in slot 0/ ],
-	[ 'address', 'low', sub { bytes($_[0], head($_[0], 3), CONTENTS + 8 + 32, "\0" x 6) },
+	[ 'address', 'low', sub { bytes($_[0], head($_[0], 3), FIRST + 32, "\0" x 6) },
 		qr/has no address of a row of the table in slot 0/ ],
+	[ 'row page freed', 'apart', sub { bytes($_[0], rows($_[0], 3), HEAD + 12, u16(FREE)) },
+		qr/should have rows of the page at block \d+, but is no page of it/ ],
+	[ 'row page of list', 'apart', sub { bytes($_[0], rows($_[0], 3), HEAD + 4, u32(4)) },
+		qr/should have rows of the page at block \d+, but is no page of it/ ],
+	[ 'row page of two', 'apart', sub { bytes($_[0], head($_[0], 3), ROW_PAGES, u32(rows($_[0], 4))) },
+		qr/has rows of the pages at blocks \d+ and \d+/ ],
+	[ 'row page beyond', 'apart', sub { bytes($_[0], head($_[0], 3), ROW_PAGES, u32(99999)) },
+		qr/has its rows at block 99999, where they cannot be/ ],
+	[ 'row page unknown', 'apart', sub { bytes($_[0], head($_[0], 3), ROW_PAGES, u32(0xFFFFFFFF)) },
+		qr/has its rows at block 4294967295, where they cannot be/ ],
+	[ 'row page of no row', 'apart', sub { bytes($_[0], head($_[0], 3), CONTENTS, u16(0)) },
+		qr/has a page for rows at block \d+ that none of its 0 rows is on/ ],
+	[ 'row page lost', 'apart', sub {
+			bytes($_[0], head($_[0], 3), CONTENTS, u16(0));
+			bytes($_[0], head($_[0], 3), ROW_PAGES, u32(0xFFFFFFFF) x 3);
+		},
+		qr/is in use for generation 1, but nothing leads to it/ ],
+	[ 'row page not a number', 'apart', sub { bytes($_[0], rows($_[0], 3), CONTENTS + 160, pack('f', 'nan')) },
+		qr/has a value that is no number in slot 0/ ],
 	[ 'entry pages', 'low', sub { bytes($_[0], directory($_[0]), CONTENTS + 3 * 16 + 8, u32(50)) },
 		qr/says that list 3 has 50 pages/ ],
 	[ 'entry fill', 'low', sub { bytes($_[0], directory($_[0]), CONTENTS + 3 * 16 + 4, u32(head($_[0], 4))) },
@@ -165,17 +191,22 @@ my @damages = (
 		qr/has a centroid with a value that is no number/ ],
 	[ 'model chain', 'low', sub { bytes($_[0], model($_[0]), HEAD, u32(model($_[0]))) },
 		qr/the model has more than its 1 pages/ ],
-	[ 'rows of another vector', 'low', sub { bytes($_[0], head($_[0], 3), CONTENTS + 8 + 5, "\x55") },
+	[ 'rows of another vector', 'low', sub { bytes($_[0], head($_[0], 3), FIRST + 5, "\x55") },
 		qr/^\d+\|entry for row \(\d+,\d+\) of the table: it has another vector$/ ],
 	[ 'rows of another code', 'high', sub {
-			my $old = bytes($_[0], head($_[0], 3), CONTENTS + 8);
-			bytes($_[0], head($_[0], 3), CONTENTS + 8, ~substr($old, 0, 1));
+			my $old = bytes($_[0], head($_[0], 3), FIRST);
+			bytes($_[0], head($_[0], 3), FIRST, ~substr($old, 0, 1));
+		},
+		qr/^\d+\|entry for row \(\d+,\d+\) of the table: it has another vector$/ ],
+	[ 'rows of another code apart', 'apart', sub {
+			my $old = bytes($_[0], rows($_[0], 3), CONTENTS);
+			bytes($_[0], rows($_[0], 3), CONTENTS, ~substr($old, 0, 16));
 		},
 		qr/^\d+\|entry for row \(\d+,\d+\) of the table: it has another vector$/ ],
 	[ 'rows in a torn page', 'high', sub { bytes($_[0], head($_[0], 3), 512, "\0" x 512) },
 		qr/^(\d+\|entry for row \(\d+,\d+\) of the table: it has another vector\n?)+$/ ],
 	[ 'rows twice', 'low', sub {
-			my $row = CONTENTS + 8;
+			my $row = FIRST;
 			bytes($_[0], head($_[0], 3), $row + 40, substr(${ $_[0] }, head($_[0], 3) * PAGE + $row, 40));
 		},
 		qr/: it has another entry$/m, qr/no entry for row \(\d+,\d+\) of the table: searches do not find it/ ],
@@ -184,9 +215,9 @@ my @damages = (
 			bytes($_[0], head($_[0], 3), CONTENTS, u16($n - 2));
 		},
 		qr/^(\|no entry for row \(\d+,\d+\) of the table: searches do not find it\n?){2}$/ ],
-	[ 'rows beyond the table', 'low', sub { bytes($_[0], head($_[0], 3), CONTENTS + 8 + 32, "\1\0\1\0\1\0") },
+	[ 'rows beyond the table', 'low', sub { bytes($_[0], head($_[0], 3), FIRST + 32, "\1\0\1\0\1\0") },
 		qr/entry for row \(65537,1\) of the table: the table ends before that page/ ],
-	[ 'rows beyond a page', 'low', sub { bytes($_[0], head($_[0], 3), CONTENTS + 8 + 36, u16(2000)) },
+	[ 'rows beyond a page', 'low', sub { bytes($_[0], head($_[0], 3), FIRST + 36, u16(2000)) },
 		qr/entry for row \(\d+,2000\) of the table: the table has no such row/ ],
 	[ 'rows of lists exchanged', 'low', sub {
 			my ($file) = @_;
@@ -292,15 +323,17 @@ SQL
 foreach my $i (0 .. $#damages)
 {
 	my ($name, $definition) = @{ $damages[$i] };
-	my $table = $definition eq 'high' ? 'high' : 'low';
+	my $table = $definition eq 'flat' ? 'low' : $definition;
 
 	$node->safe_psql('postgres', "UPDATE pg_index SET indisvalid = indexrelid = 'damage_$i'::regclass,
 		indisready = indexrelid = 'damage_$i'::regclass, indislive = indexrelid = 'damage_$i'::regclass
 		WHERE indexrelid::regclass::text ~ '^damage_'");
 	# without ON_ERROR_STOP: every statement is tried
-	my ($rc) = $node->psql('postgres', sprintf($use, $table, $definition eq 'flat' ? '<=>' : '<->', "damage_$i"),
+	my ($rc, undef, $err) = $node->psql('postgres', sprintf($use, $table, $definition eq 'flat' ? '<=>' : '<->', "damage_$i"),
 		on_error_stop => 0, on_error_die => 0);
 	is($rc, 0, "$name: the session lives on");
+	like($err, qr/WARNING:  index "damage_$i" has a damaged page at block/, "$name: vacuum reports it")
+	  if $name eq 'page generation';
 }
 unlike(substr(slurp($node->logfile), $log_at), qr/was terminated by signal|PANIC|TRAP|statement timeout/,
 	'no process has crashed, and none has looped');

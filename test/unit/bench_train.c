@@ -295,7 +295,7 @@ main(int argc, char **argv)
 	is_cosine = strcmp(argv[4], "cosine") == 0;
 	base = read_rows(argv[1], is_cosine);
 	queries = read_rows(argv[2], is_cosine);
-	nlists = argc > 5 ? atoi(argv[5]) : trident_index_lists_for(base.n, 77);
+	nlists = argc > 5 ? atoi(argv[5]) : trident_index_lists_for(base.n, 170);
 	centroids = train(&base, Max(nlists, 1), argc > 6 ? atoi(argv[6]) : 64,
 					  is_cosine);
 	counts = palloc(sizeof(int) * centroids->nlists);

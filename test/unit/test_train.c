@@ -326,16 +326,16 @@ main(void)
 {
 	trident_simd_choose(TRIDENT_SIMD_AUTO);
 
-	tap_ok(trident_index_lists_for(0, 77) == 0 &&
-		   trident_index_lists_for(9999, 77) == 0 &&
-		   trident_index_lists_for(NAN, 77) == 0, "few rows: no lists");
-	tap_ok(trident_index_lists_for(10000, 77) >= 50 &&
-		   trident_index_lists_for(650000, 77) >= 2000 &&
-		   trident_index_lists_for(650000, 77) <= 8000 &&
-		   trident_index_lists_for(1e12, 77) == TRIDENT_INDEX_MAX_LISTS,
+	tap_ok(trident_index_lists_for(0, 170) == 0 &&
+		   trident_index_lists_for(9999, 170) == 0 &&
+		   trident_index_lists_for(NAN, 170) == 0, "few rows: no lists");
+	tap_ok(trident_index_lists_for(10000, 170) >= 50 &&
+		   trident_index_lists_for(650000, 170) >= 2000 &&
+		   trident_index_lists_for(650000, 170) <= 8000 &&
+		   trident_index_lists_for(1e12, 170) == TRIDENT_INDEX_MAX_LISTS,
 		   "more rows: more lists, up to what can be numbered");
-	tap_ok(trident_index_lists_for(50000, 16) >
-		   trident_index_lists_for(50000, 77),
+	tap_ok(trident_index_lists_for(50000, 60) >
+		   trident_index_lists_for(50000, 170),
 		   "fewer rows a page: more lists");
 
 	test_odd_samples();
