@@ -16,7 +16,7 @@ DATA_built = sql/trident--$(EXTVERSION).sql
 DATA = $(wildcard sql/upgrade/trident--*--*.sql)
 
 PG_CPPFLAGS = -Isrc
-SHLIB_LINK = -lm
+SHLIB_LINK = -lm -lssh2
 
 # One regress file a topic; sql/install and sql/upgrade are not tests.
 REGRESS = $(sort $(notdir $(basename $(wildcard sql/*_*.sql))))

@@ -37,4 +37,13 @@
 /* The filter is not one that may be run. */
 #define TRIDENT_ERRCODE_SEARCH_FILTER MAKE_SQLSTATE('T','R','1','0','4')
 
+/* TR4xx: ingest */
+
+/* No host key is pinned for the SFTP server. */
+#define TRIDENT_ERRCODE_INGEST_UNKNOWN_HOST_KEY MAKE_SQLSTATE('T','R','4','0','1')
+/* The SFTP server shows another host key than the pinned one. */
+#define TRIDENT_ERRCODE_INGEST_CHANGED_HOST_KEY MAKE_SQLSTATE('T','R','4','0','2')
+/* The source leads elsewhere since its user mapping was confirmed. */
+#define TRIDENT_ERRCODE_INGEST_UNCONFIRMED MAKE_SQLSTATE('T','R','4','0','3')
+
 #endif							/* TRIDENT_BASE_ERROR_H */

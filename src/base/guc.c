@@ -19,6 +19,11 @@
 int			trident_base_index_order = TRIDENT_BASE_INDEX_ORDER_AUTO;
 int			trident_base_index_probes = 0;
 double		trident_base_index_target_recall = 0.95;
+int			trident_base_ingest_connect_timeout = 10000;
+int			trident_base_ingest_connections = 2;
+int			trident_base_ingest_files = 256;
+int			trident_base_ingest_idle_timeout = 300000;
+int			trident_base_ingest_request_timeout = 30000;
 int			trident_base_simd = -1;
 char	   *trident_base_search_filter_extensions = NULL;
 int			trident_base_search_max_k = 10000;
@@ -95,6 +100,44 @@ trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 							 &trident_base_index_target_recall,
 							 0.95, 0.0, 1.0,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("trident.ingest_connect_timeout",
+							"Sets how long each phase of connecting to an SFTP server may take.",
+							"The phases are the connection itself, the handshake, the login, and "
+							"opening the channel.",
+							&trident_base_ingest_connect_timeout,
+							10000, 100, 3600000,
+							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("trident.ingest_connections",
+							"Sets how many SSH connections to one source are open at once.",
+							"Requests travel hundreds at a time on each, so that few are enough; the "
+							"option connections of a source overrides this.",
+							&trident_base_ingest_connections,
+							2, 1, 16,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("trident.ingest_files",
+							"Sets how many files are open at once on one SSH connection.",
+							"A server that says what it allows, or refuses more, is asked for less; "
+							"the option files of a source overrides this.",
+							&trident_base_ingest_files,
+							256, 1, 4096,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("trident.ingest_idle_timeout",
+							"Sets how long the ingest worker keeps an SSH connection that is not used.",
+							"A kept connection saves the next job some seven round trips and a login.",
+							&trident_base_ingest_idle_timeout,
+							300000, 0, 86400000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("trident.ingest_request_timeout",
+							"Sets how long an SFTP server may leave requests unanswered.",
+							"A connection that is silent for longer is given up and made anew.",
+							&trident_base_ingest_request_timeout,
+							30000, 100, 3600000,
+							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("trident.search_filter_extensions",
 							   "Lists the extensions whose functions a search filter may call.",

@@ -24,6 +24,21 @@ extern int	trident_base_index_probes;
 /* trident.index_target_recall: the recall that a scan aims at; 1: exact. */
 extern double trident_base_index_target_recall;
 
+/* trident.ingest_connect_timeout: for each phase of connecting; ms. */
+extern int	trident_base_ingest_connect_timeout;
+
+/* trident.ingest_connections: SSH connections to one source. */
+extern int	trident_base_ingest_connections;
+
+/* trident.ingest_files: files open at once on one connection. */
+extern int	trident_base_ingest_files;
+
+/* trident.ingest_idle_timeout: how long a connection is kept; ms. */
+extern int	trident_base_ingest_idle_timeout;
+
+/* trident.ingest_request_timeout: for an answer of an SFTP server; ms. */
+extern int	trident_base_ingest_request_timeout;
+
 /* trident.simd: which kernels to use; the values of TridentSimdLevel + auto. */
 extern int	trident_base_simd;
 

@@ -51,6 +51,23 @@ palloc0(Size size)
 	return memset(palloc(size), 0, size);
 }
 
+void *
+repalloc(void *pointer, Size size)
+{
+	Chunk	   *chunk = (Chunk *) pointer - 1;
+	Chunk	   *previous = chunk->previous;
+
+	previous->next = chunk->next;
+	chunk->next->previous = previous;
+	chunk = realloc(chunk, sizeof(Chunk) + size);
+	SHIM_HOLDS(size < 0x3fffffff && chunk != NULL);
+	chunk->previous = &chunks;
+	chunk->next = chunks.next;
+	chunks.next->previous = chunk;
+	chunks.next = chunk;
+	return chunk + 1;
+}
+
 void
 pfree(void *pointer)
 {

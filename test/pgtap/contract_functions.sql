@@ -37,6 +37,11 @@ INSERT INTO wanted VALUES
 	('trident_node_remove(name name)', 'void', 'v', 'u', true),
 	('trident_recall(index regclass, sample integer DEFAULT 100, k integer DEFAULT 10, OUT queries integer, OUT recall double precision, OUT recall_min double precision, OUT target_recall double precision, OUT lists_probed double precision, OUT codes_scanned double precision, OUT rows_reranked double precision, OUT index_ms double precision, OUT exact_ms double precision)', 'record', 'v', 'r', true),
 	('trident_search(collection regclass, query trident.vector, k integer DEFAULT 10, vector_column name DEFAULT NULL::name, metric text DEFAULT NULL::text, filter text DEFAULT NULL::text, filter_args jsonb DEFAULT NULL::jsonb, columns name[] DEFAULT ''{}''::name[], key name[] DEFAULT NULL::name[])', 'TABLE(id text, distance double precision, node name, shard regclass, payload jsonb)', 's', 'r', false),
+	('trident_sftp_confirm(source text)', 'text', 'v', 'u', true),
+	('trident_sftp_host_key(host text, port integer DEFAULT 22, OUT type text, OUT fingerprint text)', 'SETOF record', 'v', 'r', true),
+	('trident_sftp_list(source text, path text DEFAULT ''.''::text, OUT name text, OUT kind text, OUT size bigint, OUT modified timestamp with time zone, OUT mode text)', 'SETOF record', 'v', 'r', true),
+	('trident_sftp_read(source text, path text, "offset" bigint DEFAULT 0, length bigint DEFAULT NULL::bigint)', 'bytea', 'v', 'r', false),
+	('trident_sftp_stat(source text, path text, OUT name text, OUT kind text, OUT size bigint, OUT modified timestamp with time zone, OUT mode text)', 'record', 'v', 'r', true),
 	('trident_simd_level()', 'text', 's', 's', false),
 	('trident_vecs_read(path text, format text DEFAULT NULL::text)', 'TABLE(id bigint, embedding trident.vector)', 's', 's', false),
 	('vector_dims(trident.halfvec)', 'integer', 'i', 's', true),
@@ -75,7 +80,8 @@ SELECT is_empty(
 	WHERE pronamespace = 'trident'::regnamespace
 		AND NOT (proisstrict AND provolatile = 'i' AND proparallel = 's')
 		AND proname NOT IN ('vecs_rows', 'ivecs_rows', 'index_handler')
-		AND prorettype <> 'trigger'::regtype AND proname !~ '^folder_class_'$$,
+		AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
+		AND proname <> 'ingest_validator' AND proname !~ '^folder_class_'$$,
 	'support functions are immutable, strict and parallel safe');
 
 SELECT is_empty(

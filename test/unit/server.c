@@ -36,6 +36,16 @@ palloc0(Size size)
 }
 
 void *
+repalloc(void *pointer, Size size)
+{
+	void	   *memory = realloc(pointer, size);
+
+	if (memory == NULL)
+		abort();
+	return memory;
+}
+
+void *
 MemoryContextAllocHuge(MemoryContext context, Size size)
 {
 	return palloc(size);

@@ -1,0 +1,127 @@
+/*
+ * confirm.c
+ *	  Consent of a role to where its credentials are sent.
+ *
+ * The option "confirmed" of a user mapping is written here only: by the event
+ * trigger when the mapping is created, since who creates it gives the
+ * credentials and can see where the server leads; and by the mapping's own
+ * role, by trident_sftp_confirm().
+ */
+#include "postgres.h"
+
+#include "catalog/pg_user_mapping.h"
+#include "commands/defrem.h"
+#include "commands/event_trigger.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "utils/builtins.h"
+#include "utils/syscache.h"
+
+#include "ingest/option.h"
+#include "ingest/source.h"
+
+/* Set the option of a mapping, whoever the current role is. */
+static void
+set_confirmed(ForeignServer *server, RoleSpec *role, bool is_set, char *target)
+{
+	AlterUserMappingStmt *statement = makeNode(AlterUserMappingStmt);
+
+	statement->user = role;
+	statement->servername = server->servername;
+	statement->options = list_make1(makeDefElemExtended(NULL, "confirmed",
+														(Node *) makeString(target),
+														is_set ? DEFELEM_SET : DEFELEM_ADD, -1));
+	trident_ingest_option_confirming = true;
+	PG_TRY();
+	{
+		AlterUserMapping(statement);
+	}
+	PG_FINALLY();
+	{
+		trident_ingest_option_confirming = false;
+	}
+	PG_END_TRY();
+}
+
+/* Did the command create a mapping, or was there one before? */
+static bool
+has_created(void)
+{
+	bool		created;
+
+	SPI_connect();
+	if (SPI_execute("SELECT 1 FROM pg_catalog.pg_event_trigger_ddl_commands() c"
+					" WHERE c.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_user_mapping'::pg_catalog.regclass",
+					true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not ask what the command did");
+	created = SPI_processed > 0;
+	SPI_finish();
+	return created;
+}
+
+PG_FUNCTION_INFO_V1(trident_ingest_mapping_created);
+
+/* Event trigger at the end of CREATE USER MAPPING. */
+Datum
+trident_ingest_mapping_created(PG_FUNCTION_ARGS)
+{
+	EventTriggerData *trigger = (EventTriggerData *) fcinfo->context;
+	CreateUserMappingStmt *statement;
+	ForeignServer *server;
+	ListCell   *cell;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("this function is called by an event trigger only"),
+				 errhint("Use trident_sftp_confirm().")));
+	if (!IsA(trigger->parsetree, CreateUserMappingStmt))
+		PG_RETURN_VOID();
+	statement = (CreateUserMappingStmt *) trigger->parsetree;
+	server = GetForeignServerByName(statement->servername, true);
+	if (!server || !trident_ingest_source_is_wrapper(server->fdwid) || !has_created())
+		PG_RETURN_VOID();
+
+	/* A dump brings what was confirmed where it was made. */
+	foreach(cell, statement->options)
+	{
+		if (strcmp(((DefElem *) lfirst(cell))->defname, "confirmed") == 0)
+			PG_RETURN_VOID();
+	}
+	set_confirmed(server, statement->user, false,
+				  trident_ingest_source_target_text(server->options));
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(trident_sftp_confirm);
+
+Datum
+trident_sftp_confirm(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	ForeignServer *server = GetForeignServerByName(name, false);
+	RoleSpec   *role = makeNode(RoleSpec);
+	char	   *target = trident_ingest_source_target_text(server->options);
+	UserMapping *mapping;
+
+	if (!trident_ingest_source_is_wrapper(server->fdwid))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("foreign server \"%s\" is not a source", name),
+				 errhint("A source is a foreign server of the foreign data wrapper trident_sftp.")));
+	if (!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(GetUserId()),
+							   ObjectIdGetDatum(server->serverid)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role \"%s\" has no user mapping of its own for source \"%s\"",
+						GetUserNameFromId(GetUserId(), false), name),
+				 errhint("Only a role's own mapping needs to be confirmed.")));
+	mapping = GetUserMapping(GetUserId(), server->serverid);
+	role->roletype = ROLESPEC_CURRENT_USER;
+	role->location = -1;
+	set_confirmed(server, role, trident_ingest_option(mapping->options, "confirmed") != NULL, target);
+	PG_RETURN_TEXT_P(cstring_to_text(target));
+}
