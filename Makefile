@@ -15,7 +15,8 @@ OBJS = $(C_FILES:.c=.o)
 DATA_built = sql/trident--$(EXTVERSION).sql
 DATA = $(wildcard sql/upgrade/trident--*--*.sql)
 
-PG_CPPFLAGS = -Isrc
+PG_CPPFLAGS = -Isrc -I$(libpq_srcdir)
+SHLIB_LINK_INTERNAL = $(libpq)
 SHLIB_LINK = -lm -lssh2
 
 # One regress file a topic; sql/install and sql/upgrade are not tests.

@@ -10,6 +10,7 @@
 #include "base/compat.h"
 #include "base/fault.h"
 #include "base/guc.h"
+#include "exchange/exchange.h"
 #include "index/index.h"
 #include "simd/simd.h"
 
@@ -24,4 +25,5 @@ _PG_init(void)
 	trident_base_fault_init();
 	trident_base_guc_init(trident_simd_choose);
 	trident_index_init();
+	trident_exchange_init();
 }

@@ -121,4 +121,11 @@
 	pg_extension_ownercheck(extension, role)
 #endif
 
+/* PG 17 lets a resource owner free a set of wait events; ours outlive it. */
+#if PG_VERSION_NUM >= 170000
+#define TridentCreateWaitEventSet(context, nevents) CreateWaitEventSet(NULL, nevents)
+#else
+#define TridentCreateWaitEventSet(context, nevents) CreateWaitEventSet(context, nevents)
+#endif
+
 #endif							/* TRIDENT_BASE_COMPAT_H */

@@ -15,7 +15,15 @@
 
 #include "base/compat.h"
 #include "base/guc.h"
+#include "base/shmem.h"
 
+int			trident_base_exchange_connect_timeout = 5000;
+int			trident_base_exchange_idle_timeout = 600000;
+int			trident_base_exchange_lifetime = 3600000;
+int			trident_base_exchange_memory = 16384;
+int			trident_base_exchange_mode = TRIDENT_BASE_EXCHANGE_MODE_AUTO;
+int			trident_base_exchange_pool_size = 8;
+int			trident_base_exchange_timeout = 30000;
 int			trident_base_index_order = TRIDENT_BASE_INDEX_ORDER_AUTO;
 int			trident_base_index_probes = 0;
 double		trident_base_index_target_recall = 0.95;
@@ -37,6 +45,13 @@ static const struct config_enum_entry simd_options[] = {
 	{"neon", 1, false},
 	{"avx2", 2, false},
 	{"avx512", 3, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry exchange_mode_options[] = {
+	{"auto", TRIDENT_BASE_EXCHANGE_MODE_AUTO, false},
+	{"worker", TRIDENT_BASE_EXCHANGE_MODE_WORKER, false},
+	{"direct", TRIDENT_BASE_EXCHANGE_MODE_DIRECT, false},
 	{NULL, 0, false}
 };
 
@@ -76,6 +91,60 @@ void
 trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 {
 	simd_assign_callback = simd_assign;
+
+	DefineCustomIntVariable("trident.exchange_connect_timeout",
+							"Sets how long to wait for a connection to a node.",
+							NULL,
+							&trident_base_exchange_connect_timeout,
+							5000, 10, 600000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("trident.exchange_idle_timeout",
+							"Sets how long a connection to a node is kept while nobody uses it.",
+							"0 keeps it until trident.exchange_lifetime ends it.",
+							&trident_base_exchange_idle_timeout,
+							600000, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("trident.exchange_lifetime",
+							"Sets how long a connection to a node is used before another takes its place.",
+							"A process serves a connection on the node, and its memory grows with what it has seen. "
+							"0 uses connections for ever.",
+							&trident_base_exchange_lifetime,
+							3600000, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("trident.exchange_memory",
+							"Sets the shared memory that calls to nodes and their replies pass through.",
+							"Reserved at server start. A reply that finds no room is fetched by the backend itself. "
+							"Without trident in shared_preload_libraries there is none.",
+							&trident_base_exchange_memory,
+							16384, 2048, 1024 * 1024,
+							trident_base_preloaded() ? PGC_POSTMASTER : PGC_SIGHUP,
+							GUC_UNIT_KB, NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("trident.exchange_mode",
+							 "Selects who connects to nodes.",
+							 "auto takes the exchange worker, whose connections all sessions share, and where there "
+							 "is none the session itself; worker insists on the worker; direct on the session.",
+							 &trident_base_exchange_mode,
+							 TRIDENT_BASE_EXCHANGE_MODE_AUTO, exchange_mode_options,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("trident.exchange_pool_size",
+							"Sets how many connections there may be to one node.",
+							"Counts all databases, roles and sessions of this server together, where trident is in "
+							"shared_preload_libraries; otherwise each session. Each runs one statement at a time.",
+							&trident_base_exchange_pool_size,
+							8, 1, 1000,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("trident.exchange_timeout",
+							"Sets how long to wait for a node's answer where the call names no deadline.",
+							"The node is told, as its statement_timeout.",
+							&trident_base_exchange_timeout,
+							30000, 1, INT_MAX,
+							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	DefineCustomEnumVariable("trident.index_order",
 							 "Selects what an index scan does with rows found after farther ones were returned.",

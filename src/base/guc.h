@@ -9,6 +9,34 @@
 #ifndef TRIDENT_BASE_GUC_H
 #define TRIDENT_BASE_GUC_H
 
+/* trident.exchange_mode: who runs calls to nodes. */
+typedef enum TridentBaseExchangeMode
+{
+	TRIDENT_BASE_EXCHANGE_MODE_AUTO,	/* the worker, else the backend */
+	TRIDENT_BASE_EXCHANGE_MODE_WORKER,	/* the worker, else an error */
+	TRIDENT_BASE_EXCHANGE_MODE_DIRECT	/* the backend */
+} TridentBaseExchangeMode;
+
+/* trident.exchange_connect_timeout: ms until a connection is established. */
+extern int	trident_base_exchange_connect_timeout;
+
+/* trident.exchange_idle_timeout: ms that an unused connection is kept; 0: ever. */
+extern int	trident_base_exchange_idle_timeout;
+
+/* trident.exchange_lifetime: ms that a connection is used; 0: for ever. */
+extern int	trident_base_exchange_lifetime;
+
+/* trident.exchange_memory: kB of shared memory for calls and replies. */
+extern int	trident_base_exchange_memory;
+
+extern int	trident_base_exchange_mode;
+
+/* trident.exchange_pool_size: connections to one host and port at most. */
+extern int	trident_base_exchange_pool_size;
+
+/* trident.exchange_timeout: ms until a call without a deadline is given up. */
+extern int	trident_base_exchange_timeout;
+
 /* trident.index_order: what becomes of rows that a scan finds late. */
 typedef enum TridentBaseIndexOrder
 {

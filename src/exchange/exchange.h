@@ -122,7 +122,7 @@ typedef struct TridentExchangeBatch TridentExchangeBatch;
 
 /*
  * Start the calls.  deadline: when to give up on those not done; 0: after
- * trident.exchange_timeout.  All is palloc'd in the current context.
+ * trident.exchange_timeout.  What replies hold lives until the batch ends.
  */
 extern TridentExchangeBatch *trident_exchange_submit(const TridentExchangeCall *calls,
 													 int ncalls,
@@ -159,6 +159,9 @@ extern void trident_exchange_raise(int elevel, const TridentExchangeReply *reply
 
 /* The name of an origin, for views: "remote", "connect", ... */
 extern const char *trident_exchange_origin_name(TridentExchangeOrigin origin);
+
+/* The name of a node, for messages; of one that is gone, its OID. */
+extern const char *trident_exchange_node_name(Oid node);
 
 /*
  * Sessions: a connection to one caller alone, for several statements or
@@ -247,11 +250,12 @@ typedef struct TridentExchangeNode
 {
 	bool		has_uuid;
 	pg_uuid_t	uuid;			/* the identity that it must present */
-	int			pool_size;		/* connections; default: the setting */
+	int			pool_size;		/* connections; 0: the setting */
 	int			connect_timeout_ms;
 } TridentExchangeNode;
 
 typedef void (*TridentExchangeNodeLookup) (Oid node, TridentExchangeNode *settings);
+/* Set it; NULL, as at first: every node has the defaults. */
 extern void trident_exchange_set_lookup(TridentExchangeNodeLookup lookup);
 
 /*

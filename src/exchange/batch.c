@@ -1,0 +1,343 @@
+/*
+ * batch.c
+ *	  Batches of calls, as other folders see them, and the direct mode.
+ *
+ * A batch goes to the exchange worker of the database (slot.c), or its calls
+ * become tasks of an engine in this backend: by trident.exchange_mode, and in
+ * auto mode also where the worker cannot be had, has no room for the answer,
+ * or goes away meanwhile (what only reads is asked again then).
+ *
+ * Batches end with their (sub)transaction.  They are on a list, looked at when
+ * transactions end, and their memory is no child of the caller's, so that the
+ * list never leads to something freed.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "base/compat.h"
+#include "base/error.h"
+#include "base/guc.h"
+#include "base/wait.h"
+#include "exchange/batch.h"
+#include "exchange/call.h"
+#include "exchange/engine.h"
+
+/* One call of a batch. */
+typedef struct Item
+{
+	TridentExchangeTask task;	/* where it is run by this backend */
+	TridentExchangeBatch *batch;
+	bool		is_direct;
+	bool		is_returned;
+	const TridentExchangeReply *reply;	/* NULL: not there yet */
+	TridentExchangeReply spare; /* where there is no memory for one */
+} Item;
+
+struct TridentExchangeBatch
+{
+	dlist_node	node;			/* in open_batches */
+	SubTransactionId subid;
+	MemoryContext context;
+	Oid			role;
+	TimestampTz deadline;
+	TimestampTz submitted_at;
+	const TridentExchangeCall *calls;	/* our copy */
+	int			ncalls;
+	int			nreturned;
+	Item	   *items;
+};
+
+static dlist_head open_batches = DLIST_STATIC_INIT(open_batches);
+
+/* The engine of direct mode; NULL until it is needed. */
+static TridentExchangeEngine *engine = NULL;
+
+static uint32 wait_event = 0;
+
+/* What the reply to this item tells beside the outcome. */
+static TridentExchangeRun
+run_of(const Item *item)
+{
+	const TridentExchangeTask *task = &item->task;
+	TridentExchangeRun run = {
+		.call = item - item->batch->items,
+		.node = task->call->node,
+		.purpose = task->call->purpose,
+		.submitted_at = item->batch->submitted_at,
+		.attempts = task->attempts,
+		.reused = task->reused,
+		.remote_pid = task->remote_pid,
+		.path = TRIDENT_EXCHANGE_DIRECT
+	};
+
+	return run;
+}
+
+/* Called by the engine: must not throw. */
+static void
+direct_finish(TridentExchangeTask *task, const TridentExchangeOutcome *outcome)
+{
+	Item	   *item = (Item *) task;
+	TridentExchangeRun run = run_of(item);
+	Size		size = trident_exchange_reply_size(&run, outcome);
+	void	   *memory = MemoryContextAllocExtended(item->batch->context, size,
+													MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
+
+	if (memory)
+		item->reply = trident_exchange_reply_make(&run, outcome, memory);
+	else
+	{
+		trident_exchange_reply_limit(&run, "out of memory for the result",
+									 "Ask for fewer rows at a time.", &item->spare);
+		item->reply = &item->spare;
+	}
+}
+
+static TridentExchangeEngine *
+direct_engine(void)
+{
+	if (engine == NULL)
+	{
+		TridentExchangeEngine *made = trident_exchange_engine_create();
+
+		made->finish = direct_finish;
+		made->wait_event = trident_base_wait_event(&wait_event, "TridentExchangeDirect");
+		engine = made;
+	}
+	return engine;
+}
+
+/* Run this item by ourselves.  May throw: a batch is as if it had not been. */
+static void
+add_direct(Item *item)
+{
+	TridentExchangeBatch *batch = item->batch;
+	const TridentExchangeCall *call = &batch->calls[item - batch->items];
+	TridentExchangeRouteKey key = {
+		.server = call->node,
+		.role = batch->role,
+		.call_class = call->call_class
+	};
+
+	item->task.route = trident_exchange_engine_route(direct_engine(), &key);
+	item->task.call = call;
+	item->task.hash = trident_exchange_call_hash(call);
+	item->task.submitted_at = batch->submitted_at;
+	item->task.deadline = batch->deadline;
+	item->is_direct = true;
+	trident_exchange_engine_add(engine, &item->task);
+}
+
+/* An error for what is wrong with a call, before anything is sent. */
+static void
+check_calls(const TridentExchangeCall *calls, int ncalls)
+{
+	for (int i = 0; i < ncalls; i++)
+	{
+		if (calls[i].call_class > TRIDENT_EXCHANGE_CONTROL)
+			elog(ERROR, "unknown class of call: %d", calls[i].call_class);
+		/* an error where there is none; the route is looked up anew by name */
+		(void) GetForeignServer(calls[i].node);
+		(void) GetUserMapping(GetUserId(), calls[i].node);
+	}
+}
+
+static void
+free_batch(TridentExchangeBatch *batch)
+{
+	for (int i = 0; i < batch->ncalls; i++)
+	{
+		Item	   *item = &batch->items[i];
+
+		if (item->is_direct && item->reply == NULL)
+			trident_exchange_engine_remove(engine, &item->task);
+	}
+	dlist_delete(&batch->node);
+	MemoryContextDelete(batch->context);
+}
+
+TridentExchangeBatch *
+trident_exchange_submit(const TridentExchangeCall *calls, int ncalls,
+						TimestampTz deadline)
+{
+	MemoryContext context;
+	TridentExchangeBatch *batch;
+	void	   *memory;
+
+	check_calls(calls, ncalls);
+	context = AllocSetContextCreate(TopMemoryContext, "trident exchange batch",
+									ALLOCSET_DEFAULT_SIZES);
+	batch = MemoryContextAllocZero(context, sizeof(TridentExchangeBatch));
+	batch->context = context;
+	batch->subid = GetCurrentSubTransactionId();
+	dlist_push_tail(&open_batches, &batch->node);
+
+	batch->role = GetUserId();
+	batch->submitted_at = GetCurrentTimestamp();
+	batch->deadline = deadline != 0 ? deadline
+		: TimestampTzPlusMilliseconds(batch->submitted_at, trident_base_exchange_timeout);
+	memory = MemoryContextAllocHuge(context, trident_exchange_call_size(calls, ncalls));
+	batch->calls = trident_exchange_call_copy(calls, ncalls, memory);
+	batch->items = MemoryContextAllocZero(context, sizeof(Item) * ncalls);
+	for (int i = 0; i < ncalls; i++)
+		batch->items[i].batch = batch;
+	/* from here on the list knows how many there are to be given up */
+	batch->ncalls = ncalls;
+	for (int i = 0; i < ncalls; i++)
+		add_direct(&batch->items[i]);
+	trident_exchange_progress(batch);
+	return batch;
+}
+
+void
+trident_exchange_progress(TridentExchangeBatch *batch)
+{
+	if (engine && engine->ntasks > 0 &&
+		trident_exchange_engine_turn(engine, 0))
+		SetLatch(MyLatch);		/* whose it was looks again */
+}
+
+/* A reply that is there and was not returned yet. */
+static const TridentExchangeReply *
+next_ready(TridentExchangeBatch *batch)
+{
+	for (int i = 0; i < batch->ncalls; i++)
+	{
+		Item	   *item = &batch->items[i];
+
+		if (item->is_returned || item->reply == NULL)
+			continue;
+		item->is_returned = true;
+		batch->nreturned++;
+		return item->reply;
+	}
+	return NULL;
+}
+
+const TridentExchangeReply *
+trident_exchange_next(TridentExchangeBatch *batch)
+{
+	const TridentExchangeReply *reply;
+
+	while ((reply = next_ready(batch)) == NULL && batch->nreturned < batch->ncalls)
+	{
+		(void) trident_exchange_engine_turn(engine, -1);
+		CHECK_FOR_INTERRUPTS();
+	}
+	return reply;
+}
+
+void
+trident_exchange_end(TridentExchangeBatch *batch)
+{
+	free_batch(batch);
+}
+
+/* --- the end of transactions --- */
+
+/* End the batches of this subtransaction, or of all. */
+static void
+end_batches(SubTransactionId subid, bool is_leak)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &open_batches)
+	{
+		TridentExchangeBatch *batch = dlist_container(TridentExchangeBatch, node, iter.cur);
+
+		if (subid != InvalidSubTransactionId && batch->subid != subid)
+			continue;
+		if (is_leak)
+			ereport(WARNING,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg_internal("a batch of %d calls to nodes was not ended", batch->ncalls),
+					 errhint("Report this as an issue of trident.")));
+		free_batch(batch);
+	}
+}
+
+/* Between transactions: close what may not be used any more, or is too old. */
+static void
+tidy_engine(void)
+{
+	dlist_iter	iter;
+	uint64		generation = trident_exchange_route_generation();
+	static uint64 seen = 0;
+
+	if (engine == NULL || engine->ntasks > 0)
+		return;
+	if (seen != generation)
+	{
+		dlist_foreach(iter, &engine->links)
+		{
+			TridentExchangeLink *link = dlist_container(TridentExchangeLink, node, iter.cur);
+
+			if (link->route->generation != generation)
+			{
+				/* which of them does not matter: they are opened anew */
+				trident_pool_retire(engine->pool, NULL, false);
+				break;
+			}
+		}
+		seen = generation;
+	}
+	(void) trident_pool_sweep(engine->pool, GetCurrentTimestamp());
+}
+
+static void
+end_transaction(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PARALLEL_ABORT:
+			end_batches(InvalidSubTransactionId, false);
+			trident_exchange_session_end_transaction(false);
+			tidy_engine();
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PARALLEL_COMMIT:
+		case XACT_EVENT_PREPARE:
+			end_batches(InvalidSubTransactionId, true);
+			trident_exchange_session_end_transaction(true);
+			tidy_engine();
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+end_subtransaction(SubXactEvent event, SubTransactionId subid,
+				   SubTransactionId parent, void *arg)
+{
+	dlist_iter	iter;
+
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		end_batches(subid, false);
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		dlist_foreach(iter, &open_batches)
+		{
+			TridentExchangeBatch *batch = dlist_container(TridentExchangeBatch, node, iter.cur);
+
+			if (batch->subid == subid)
+				batch->subid = parent;
+		}
+	}
+	if (event == SUBXACT_EVENT_ABORT_SUB || event == SUBXACT_EVENT_COMMIT_SUB)
+		trident_exchange_session_end_subtransaction(event == SUBXACT_EVENT_COMMIT_SUB,
+													subid, parent);
+}
+
+void
+trident_exchange_init(void)
+{
+	RegisterXactCallback(end_transaction, NULL);
+	RegisterSubXactCallback(end_subtransaction, NULL);
+}

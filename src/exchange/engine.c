@@ -1,0 +1,784 @@
+/*
+ * engine.c
+ *	  What runs calls: one wait for all connections, and what comes of it.
+ *
+ * A turn: hand connections to tasks that wait (grow.c), wait for a socket or
+ * the latch, let the connections that have something go on, give up tasks
+ * whose time is over, hand out connections again.
+ *
+ * Failure of a connection: a task that only reads and has had no answer is
+ * sent again, once, over another one; and once more when the connection had
+ * been idle before, since a node that was restarted has closed all of those.
+ * A task that writes is never sent twice.  Connecting is tried twice for each
+ * task; a route that fails three times in a row opens its breaker: its tasks
+ * fail at once, for 0.1 s to 30 s, twice as long each time.
+ *
+ * Cancel: the socket is closed; the node notices within its client_connection_
+ * check_interval, which we set to 1 s, and ends the statement.  No statement
+ * but the one that runs can be hit.
+ *
+ * Nothing throws between taking a task off a list and putting it on another.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "base/compat.h"
+#include "base/error.h"
+#include "base/guc.h"
+#include "base/wait.h"
+#include "exchange/engine.h"
+
+#define BREAKER_FAILURES	3
+#define BREAKER_MAX_MS		30000
+#define NO_GROWTH_MS		1000
+
+typedef struct RouteEntry
+{
+	TridentExchangeRouteKey key;
+	TridentExchangeRoute *route;
+} RouteEntry;
+
+static void free_retired(TridentExchangeRoute *route);
+
+/* What is waited for has changed. */
+static void
+drop_set(TridentExchangeEngine *engine)
+{
+	if (engine->set)
+		FreeWaitEventSet(engine->set);
+	engine->set = NULL;
+}
+
+/* --- what the pool asks --- */
+
+static void *
+open_link(void *arg, void *key)
+{
+	TridentExchangeEngine *engine = arg;
+	TridentExchangeRoute *route = key;
+	TridentExchangeLink *link = MemoryContextAllocZero(engine->context,
+													   sizeof(TridentExchangeLink));
+
+	TimestampTz connect_by =
+		TimestampTzPlusMilliseconds(engine->now, route->settings.connect_timeout_ms);
+
+	link->conn = trident_exchange_conn_open(route, connect_by);
+	link->route = route;
+	link->position = -1;
+	link->is_connecting = true;
+	dlist_push_tail(&engine->links, &link->node);
+	engine->nlinks++;
+	drop_set(engine);
+	route->nconns++;
+	route->nconnecting++;
+	route->peer->nconnecting++;
+	if (route->key.call_class != TRIDENT_EXCHANGE_CONTROL)
+		route->peer->nconns++;
+	return link;
+}
+
+static void
+end_connecting(TridentExchangeLink *link)
+{
+	if (!link->is_connecting)
+		return;
+	link->is_connecting = false;
+	link->route->nconnecting--;
+	link->route->peer->nconnecting--;
+}
+
+static void
+close_link(void *arg, void *conn)
+{
+	TridentExchangeEngine *engine = arg;
+	TridentExchangeLink *link = conn;
+
+	end_connecting(link);
+	link->route->nconns--;
+	if (link->route->key.call_class != TRIDENT_EXCHANGE_CONTROL)
+		link->route->peer->nconns--;
+	dlist_delete(&link->node);
+	engine->nlinks--;
+	/* before the socket is closed: its number may be another's then */
+	if (link->position >= 0)
+		drop_set(engine);
+	trident_exchange_conn_close(link->conn);
+	pfree(link);
+}
+
+static bool
+check_link(void *arg, void *conn)
+{
+	return trident_exchange_conn_is_alive(((TridentExchangeLink *) conn)->conn);
+}
+
+static bool
+same_route(void *arg, const void *a, const void *b)
+{
+	return a == b;
+}
+
+/* Control connections are bounded by being one a route. */
+static bool
+same_peer(void *arg, const void *a, const void *b)
+{
+	const TridentExchangeRoute *one = a;
+	const TridentExchangeRoute *other = b;
+
+	return one->peer == other->peer &&
+		one->key.call_class != TRIDENT_EXCHANGE_CONTROL;
+}
+
+static bool
+reserve_link(void *arg, void *key)
+{
+	TridentExchangeEngine *engine = arg;
+	TridentExchangeRoute *route = key;
+
+	if (engine->reserve == NULL || route->key.call_class == TRIDENT_EXCHANGE_CONTROL)
+		return true;
+	return engine->reserve(route->place,
+						   route->settings.pool_size > 0 ? route->settings.pool_size
+						   : trident_base_exchange_pool_size);
+}
+
+static void
+release_link(void *arg, void *key)
+{
+	TridentExchangeEngine *engine = arg;
+	TridentExchangeRoute *route = key;
+
+	if (engine->release && route->key.call_class != TRIDENT_EXCHANGE_CONTROL)
+		engine->release(route->place);
+	free_retired(route);
+}
+
+static const TridentPoolOps pool_ops = {
+	.open = open_link,
+	.close = close_link,
+	.check = check_link,
+	.same_key = same_route,
+	.same_place = same_peer,
+	.reserve = reserve_link,
+	.release = release_link
+};
+
+/* --- making one --- */
+
+TridentExchangeEngine *
+trident_exchange_engine_create(void)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
+												  "trident exchange engine",
+												  ALLOCSET_DEFAULT_SIZES);
+	TridentExchangeEngine *engine = MemoryContextAllocZero(context,
+														   sizeof(TridentExchangeEngine));
+	HASHCTL		ctl = {.hcxt = context};
+
+	engine->context = context;
+	ctl.keysize = sizeof(TridentExchangeRouteKey);
+	ctl.entrysize = sizeof(RouteEntry);
+	engine->routes = hash_create("trident exchange routes", 32, &ctl,
+								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	ctl.keysize = sizeof(uint64);
+	ctl.entrysize = sizeof(TridentExchangePeer);
+	engine->peers = hash_create("trident exchange peers", 16, &ctl,
+								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	dlist_init(&engine->busy);
+	dlist_init(&engine->sent);
+	dlist_init(&engine->links);
+	engine->next_deadline = DT_NOEND;
+	engine->now = GetCurrentTimestamp();
+	engine->pool = trident_pool_create("exchange", &pool_ops, engine,
+									   &trident_base_exchange_idle_timeout,
+									   &trident_base_exchange_lifetime);
+	trident_exchange_route_watch();
+	return engine;
+}
+
+void
+trident_exchange_engine_destroy(TridentExchangeEngine *engine)
+{
+	HASH_SEQ_STATUS status;
+	RouteEntry *entry;
+
+	trident_pool_destroy(engine->pool);
+	hash_seq_init(&status, engine->routes);
+	while ((entry = hash_seq_search(&status)) != NULL)
+		trident_exchange_route_free(entry->route);
+	drop_set(engine);
+	MemoryContextDelete(engine->context);
+}
+
+/* --- routes --- */
+
+/* A route that was replaced goes when nothing holds it any more. */
+static void
+free_retired(TridentExchangeRoute *route)
+{
+	if (route->is_retired && route->nconns == 0 && route->nwaiting == 0 &&
+		route->nrunning == 0)
+		trident_exchange_route_free(route);
+}
+
+static TridentExchangePeer *
+find_peer(TridentExchangeEngine *engine, uint64 place)
+{
+	bool		found;
+	TridentExchangePeer *peer = hash_search(engine->peers, &place, HASH_ENTER, &found);
+
+	if (!found)
+	{
+		memset(peer, 0, sizeof(*peer));
+		peer->place = place;
+		peer->connect_ms = 5;
+		dlist_init(&peer->rotation);
+	}
+	return peer;
+}
+
+TridentExchangeRoute *
+trident_exchange_engine_route(TridentExchangeEngine *engine,
+							  const TridentExchangeRouteKey *key)
+{
+	RouteEntry *entry = hash_search(engine->routes, key, HASH_FIND, NULL);
+	TridentExchangeRoute *route;
+	bool		found;
+
+	if (entry && entry->route->generation == trident_exchange_route_generation())
+		return entry->route;
+
+	route = trident_exchange_route_make(key);
+	if (entry && trident_exchange_route_equal(entry->route, route))
+	{
+		entry->route->generation = route->generation;
+		entry->route->settings = route->settings;
+		trident_exchange_route_free(route);
+		return entry->route;
+	}
+	route->peer = find_peer(engine, route->place);
+	if (entry)
+	{
+		TridentExchangeRoute *old = entry->route;
+
+		/* what waits for the old way goes the new one */
+		while (old->nwaiting > 0)
+		{
+			TridentExchangeTask *task = dlist_head_element(TridentExchangeTask, node,
+														   &old->waiting);
+
+			trident_exchange_engine_remove(engine, task);
+			task->route = route;
+			trident_exchange_engine_add(engine, task);
+		}
+		trident_exchange_engine_retire(engine, old, NULL);
+	}
+	entry = hash_search(engine->routes, key, HASH_ENTER, &found);
+	entry->route = route;
+	return route;
+}
+
+void
+trident_exchange_engine_retire(TridentExchangeEngine *engine, TridentExchangeRoute *route,
+							   const TridentExchangeOutcome *outcome)
+{
+	RouteEntry *entry = hash_search(engine->routes, &route->key, HASH_FIND, NULL);
+
+	if (entry && entry->route == route)
+		hash_search(engine->routes, &route->key, HASH_REMOVE, NULL);
+	if (outcome)
+		trident_exchange_engine_fail_waiting(engine, route, outcome, 0);
+	route->nrunning++;			/* hold it while its connections close */
+	route->is_retired = true;
+	trident_pool_retire(engine->pool, route, false);
+	route->nrunning--;
+	free_retired(route);
+}
+
+/* --- tasks --- */
+
+/* Into the queue of its route: at its end, or at its head if it was sent before. */
+static void
+enqueue(TridentExchangeEngine *engine, TridentExchangeTask *task, bool first)
+{
+	TridentExchangeRoute *route = task->route;
+	TridentExchangePeer *peer = route->peer;
+
+	task->state = TRIDENT_EXCHANGE_TASK_WAITING;
+	task->queued_at = engine->now;
+	if (first)
+		dlist_push_head(&route->waiting, &task->node);
+	else
+		dlist_push_tail(&route->waiting, &task->node);
+	if (route->nwaiting++ == 0)
+		dlist_push_tail(&peer->rotation, &route->rotation);
+	if (peer->nwaiting++ == 0)
+		dlist_push_tail(&engine->busy, &peer->busy);
+}
+
+static void
+dequeue(TridentExchangeTask *task)
+{
+	TridentExchangeRoute *route = task->route;
+	TridentExchangePeer *peer = route->peer;
+
+	dlist_delete(&task->node);
+	if (--route->nwaiting == 0)
+		dlist_delete(&route->rotation);
+	if (--peer->nwaiting == 0)
+		dlist_delete(&peer->busy);
+}
+
+void
+trident_exchange_engine_add(TridentExchangeEngine *engine, TridentExchangeTask *task)
+{
+	engine->now = GetCurrentTimestamp();
+	if (task->submitted_at == 0)
+		task->submitted_at = engine->now;
+	engine->next_deadline = Min(engine->next_deadline, task->deadline);
+	engine->ntasks++;
+	enqueue(engine, task, false);
+}
+
+/* Done, one way or another: tell the host. */
+static void
+finish(TridentExchangeEngine *engine, TridentExchangeTask *task,
+	   const TridentExchangeOutcome *outcome)
+{
+	task->state = TRIDENT_EXCHANGE_TASK_DONE;
+	engine->ntasks--;
+	engine->finish(task, outcome);
+}
+
+/* Take the task off its connection. */
+static void
+detach(TridentExchangeTask *task)
+{
+	dlist_delete(&task->node);
+	task->link->task = NULL;
+	task->link = NULL;
+	task->route->nrunning--;
+}
+
+void
+trident_exchange_engine_remove(TridentExchangeEngine *engine, TridentExchangeTask *task)
+{
+	TridentExchangeLink *link = task->link;
+
+	if (task->state == TRIDENT_EXCHANGE_TASK_DONE)
+		return;
+	engine->ntasks--;
+	if (task->state == TRIDENT_EXCHANGE_TASK_WAITING)
+		dequeue(task);
+	else
+	{
+		detach(task);
+		trident_pool_drop(engine->pool, link->member);
+	}
+	task->state = TRIDENT_EXCHANGE_TASK_DONE;
+}
+
+void
+trident_exchange_engine_fail_waiting(TridentExchangeEngine *engine,
+									 TridentExchangeRoute *route,
+									 const TridentExchangeOutcome *outcome,
+									 int min_attempts)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &route->waiting)
+	{
+		TridentExchangeTask *task = dlist_container(TridentExchangeTask, node, iter.cur);
+
+		if (task->attempts < min_attempts)
+			continue;
+		dequeue(task);
+		finish(engine, task, outcome);
+	}
+}
+
+void
+trident_exchange_engine_start(TridentExchangeEngine *engine, TridentExchangeTask *task,
+							  TridentExchangeLink *link)
+{
+	long		remaining = (task->deadline - engine->now) / 1000;
+
+	dequeue(task);
+	task->state = TRIDENT_EXCHANGE_TASK_SENT;
+	task->attempts++;
+	task->link = link;
+	task->reused = link->conn->was_used;
+	task->remote_pid = PQbackendPID(link->conn->pg);
+	link->task = task;
+	task->route->nrunning++;
+	task->route->peer->waited_ms += (engine->now - task->queued_at) / 1000.0;
+	dlist_push_tail(&engine->sent, &task->node);
+	trident_exchange_conn_run(link->conn, task->call, task->hash,
+							  trident_exchange_route_timeout(Max(remaining, 1)));
+	if (link->conn->state == TRIDENT_EXCHANGE_DEAD)
+		trident_exchange_engine_lost(engine, link);
+}
+
+/* --- what becomes of connections --- */
+
+/* It is established: others may follow. */
+static void
+link_established(TridentExchangeEngine *engine, TridentExchangeLink *link)
+{
+	TridentExchangePeer *peer = link->route->peer;
+
+	end_connecting(link);
+	peer->connect_ms += (link->conn->facts.connect_ms - peer->connect_ms) / 4;
+	link->route->breaker.failures = 0;
+	link->route->breaker.open_until = 0;
+	trident_pool_give(engine->pool, link->member);
+}
+
+/* Count a failure to connect; the third in a row opens the breaker. */
+static void
+count_failure(TridentExchangeEngine *engine, TridentExchangeRoute *route,
+			  const TridentExchangeConn *conn)
+{
+	TridentExchangeBreaker *breaker = &route->breaker;
+	int			ms = 100;
+
+	route->peer->no_growth_until = TimestampTzPlusMilliseconds(engine->now, NO_GROWTH_MS);
+	strlcpy(breaker->error, conn->error, sizeof(breaker->error));
+	breaker->failures++;
+	/* what is wrong with a handshake does not go away by itself */
+	if (conn->origin == TRIDENT_EXCHANGE_FROM_HANDSHAKE)
+		breaker->failures = Max(breaker->failures, BREAKER_FAILURES);
+	if (breaker->failures < BREAKER_FAILURES)
+		return;
+	ms = Min(ms << Min(breaker->failures - BREAKER_FAILURES, 10), BREAKER_MAX_MS);
+	/* not all at the same moment */
+	ms = ms * 3 / 4 + (int) (engine->now % (ms / 2));
+	breaker->open_until = TimestampTzPlusMilliseconds(engine->now, ms);
+}
+
+/* No connection came of it; who waits for one hears of it in the end. */
+static void
+connecting_failed(TridentExchangeEngine *engine, TridentExchangeLink *link)
+{
+	TridentExchangeRoute *route = link->route;
+	TridentExchangeOutcome outcome;
+	dlist_iter	iter;
+	int			min_attempts = 2;
+
+	count_failure(engine, route, link->conn);
+	/* the others do the work then, and growth has stopped */
+	if (route->nconns - route->nconnecting > 0)
+		return;
+	dlist_foreach(iter, &route->waiting)
+		dlist_container(TridentExchangeTask, node, iter.cur)->attempts++;
+	if (route->breaker.open_until != 0)
+		min_attempts = 0;
+	trident_exchange_conn_outcome(link->conn, &outcome);
+	trident_exchange_engine_fail_waiting(engine, route, &outcome, min_attempts);
+}
+
+/* May the task be sent again, after its connection was lost? */
+static bool
+may_retry(const TridentExchangeEngine *engine, const TridentExchangeTask *task)
+{
+	return task->call->call_class != TRIDENT_EXCHANGE_WRITE &&
+		!task->route->is_retired &&
+		task->attempts < (task->reused ? 3 : 2) &&
+		task->deadline > engine->now;
+}
+
+void
+trident_exchange_engine_lost(TridentExchangeEngine *engine, TridentExchangeLink *link)
+{
+	TridentExchangeTask *task = link->task;
+	TridentExchangeOutcome outcome;
+
+	if (link->is_connecting)
+		connecting_failed(engine, link);
+	else if (task)
+	{
+		detach(task);
+		if (may_retry(engine, task))
+			enqueue(engine, task, true);
+		else
+		{
+			trident_exchange_conn_outcome(link->conn, &outcome);
+			finish(engine, task, &outcome);
+		}
+	}
+	trident_pool_drop(engine->pool, link->member);
+}
+
+/* A statement that the node itself asks to send again, in effect. */
+static bool
+is_worth_again(const TridentExchangeTask *task, const TridentExchangeOutcome *outcome)
+{
+	if (outcome->ok || task->is_again || task->route->is_retired ||
+		task->call->call_class == TRIDENT_EXCHANGE_WRITE)
+		return false;
+	/* conflict with recovery on a standby */
+	if (outcome->sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE)
+		return true;
+	/* prepared, and its tables have changed; or dropped behind our back */
+	return task->call->prepare &&
+		(outcome->sqlstate == ERRCODE_FEATURE_NOT_SUPPORTED ||
+		 outcome->sqlstate == ERRCODE_INVALID_SQL_STATEMENT_NAME);
+}
+
+/* The statement is done and the connection free. */
+static void
+statement_done(TridentExchangeEngine *engine, TridentExchangeLink *link)
+{
+	TridentExchangeTask *task = link->task;
+	TridentExchangeOutcome outcome;
+
+	detach(task);
+	trident_exchange_conn_outcome(link->conn, &outcome);
+	if (is_worth_again(task, &outcome) && task->deadline > engine->now)
+	{
+		task->is_again = true;
+		trident_exchange_conn_forget(link->conn, task->hash);
+		enqueue(engine, task, true);
+	}
+	else
+		finish(engine, task, &outcome);
+	trident_exchange_conn_clear(link->conn);
+	trident_pool_give(engine->pool, link->member);
+}
+
+/* Let a connection go on, and see what has become of it. */
+static void
+advance(TridentExchangeEngine *engine, TridentExchangeLink *link)
+{
+	trident_exchange_conn_advance(link->conn);
+	switch (link->conn->state)
+	{
+		case TRIDENT_EXCHANGE_DEAD:
+			trident_exchange_engine_lost(engine, link);
+			break;
+		case TRIDENT_EXCHANGE_IDLE:
+			if (link->is_connecting)
+				link_established(engine, link);
+			else if (link->task)
+				statement_done(engine, link);
+			break;
+		default:
+			break;
+	}
+}
+
+/* --- time --- */
+
+static const TridentExchangeOutcome timeout_outcome = {
+	.origin = TRIDENT_EXCHANGE_FROM_TIMEOUT,
+	.sqlstate = TRIDENT_ERRCODE_EXCHANGE_TIMEOUT,
+	.message = "no answer before the deadline",
+	.hint = "Raise trident.exchange_timeout or the deadline of the call, or look at what the node is doing."
+};
+
+static const TridentExchangeOutcome queue_outcome = {
+	.origin = TRIDENT_EXCHANGE_FROM_TIMEOUT,
+	.sqlstate = TRIDENT_ERRCODE_EXCHANGE_TIMEOUT,
+	.message = "no connection was free before the deadline",
+	.hint = "Raise trident.exchange_pool_size, or the deadline of the call."
+};
+
+/* Give up the tasks whose time is over. */
+static void
+expire_tasks(TridentExchangeEngine *engine)
+{
+	TimestampTz next = DT_NOEND;
+	dlist_mutable_iter peers;
+	dlist_mutable_iter iter;
+
+	if (engine->now < engine->next_deadline)
+		return;
+	dlist_foreach_modify(iter, &engine->sent)
+	{
+		TridentExchangeTask *task = dlist_container(TridentExchangeTask, node, iter.cur);
+		TridentExchangeLink *link = task->link;
+
+		if (task->deadline > engine->now)
+		{
+			next = Min(next, task->deadline);
+			continue;
+		}
+		detach(task);
+		finish(engine, task, &timeout_outcome);
+		trident_pool_drop(engine->pool, link->member);
+	}
+	dlist_foreach_modify(peers, &engine->busy)
+	{
+		TridentExchangePeer *peer = dlist_container(TridentExchangePeer, busy, peers.cur);
+		dlist_mutable_iter routes;
+
+		dlist_foreach_modify(routes, &peer->rotation)
+		{
+			TridentExchangeRoute *route = dlist_container(TridentExchangeRoute, rotation,
+														  routes.cur);
+
+			dlist_foreach_modify(iter, &route->waiting)
+			{
+				TridentExchangeTask *task = dlist_container(TridentExchangeTask, node,
+															iter.cur);
+
+				if (task->deadline > engine->now)
+				{
+					next = Min(next, task->deadline);
+					continue;
+				}
+				dequeue(task);
+				finish(engine, task, &queue_outcome);
+			}
+		}
+	}
+	engine->next_deadline = next;
+}
+
+/* Connections that took too long to come about. */
+static void
+expire_connecting(TridentExchangeEngine *engine)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &engine->links)
+	{
+		TridentExchangeLink *link = dlist_container(TridentExchangeLink, node, iter.cur);
+
+		if (!link->is_connecting || link->conn->connect_by > engine->now)
+			continue;
+		trident_exchange_conn_fail(link->conn, TRIDENT_EXCHANGE_FROM_CONNECT,
+								   TRIDENT_ERRCODE_EXCHANGE_UNREACHABLE,
+								   "the node did not accept the connection in time", NULL);
+		trident_exchange_engine_lost(engine, link);
+	}
+}
+
+/* When something is to be done even if no socket becomes ready. */
+static TimestampTz
+next_event(TridentExchangeEngine *engine)
+{
+	TimestampTz next = Min(engine->next_deadline, engine->next_sweep);
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &engine->links)
+	{
+		const TridentExchangeLink *link = dlist_container(TridentExchangeLink, node,
+														  iter.cur);
+
+		if (link->is_connecting)
+			next = Min(next, link->conn->connect_by);
+	}
+	/* a queue may deserve one more connection soon */
+	if (!dlist_is_empty(&engine->busy))
+		next = Min(next, engine->now + 5000);
+	return next;
+}
+
+/* --- waiting --- */
+
+/* Make the set of all that is waited for, or tell it what has changed. */
+static void
+update_set(TridentExchangeEngine *engine)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &engine->links)
+	{
+		TridentExchangeLink *link = dlist_container(TridentExchangeLink, node, iter.cur);
+
+		/* while connecting, another address means another socket */
+		if (link->socket != link->conn->socket)
+			drop_set(engine);
+	}
+	if (engine->set == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(engine->context);
+
+		engine->set = TridentCreateWaitEventSet(engine->context, engine->nlinks + 2);
+		if (engine->occurred)
+			pfree(engine->occurred);
+		engine->occurred = palloc(sizeof(WaitEvent) * (engine->nlinks + 2));
+		AddWaitEventToSet(engine->set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+		AddWaitEventToSet(engine->set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+		dlist_foreach(iter, &engine->links)
+		{
+			TridentExchangeLink *link = dlist_container(TridentExchangeLink, node,
+														iter.cur);
+
+			link->socket = link->conn->socket;
+			link->events = link->conn->events;
+			link->position = AddWaitEventToSet(engine->set, link->events,
+											   link->socket, NULL, link);
+		}
+		MemoryContextSwitchTo(old);
+		return;
+	}
+	dlist_foreach(iter, &engine->links)
+	{
+		TridentExchangeLink *link = dlist_container(TridentExchangeLink, node, iter.cur);
+
+		if (link->events != link->conn->events)
+		{
+			link->events = link->conn->events;
+			ModifyWaitEvent(engine->set, link->position, link->events, NULL);
+		}
+	}
+}
+
+/* Is the link still there?  An event before may have closed it. */
+static bool
+is_link(TridentExchangeEngine *engine, const TridentExchangeLink *link)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &engine->links)
+	{
+		if (dlist_container(TridentExchangeLink, node, iter.cur) == link)
+			return true;
+	}
+	return false;
+}
+
+bool
+trident_exchange_engine_turn(TridentExchangeEngine *engine, long timeout_ms)
+{
+	TimestampTz wake;
+	bool		latch_set = false;
+	int			n;
+
+	engine->now = GetCurrentTimestamp();
+	trident_exchange_engine_dispatch(engine);
+	wake = next_event(engine);
+	if (wake != DT_NOEND)
+	{
+		long		ms = Max(0, (wake - engine->now + 999) / 1000);
+
+		if (timeout_ms < 0 || ms < timeout_ms)
+			timeout_ms = ms;
+	}
+	update_set(engine);
+	n = WaitEventSetWait(engine->set, timeout_ms, engine->occurred,
+						 engine->nlinks + 2, engine->wait_event);
+	engine->now = GetCurrentTimestamp();
+	for (int i = 0; i < n; i++)
+	{
+		if (engine->occurred[i].events & WL_LATCH_SET)
+		{
+			ResetLatch(MyLatch);
+			latch_set = true;
+		}
+		else if (is_link(engine, engine->occurred[i].user_data))
+			advance(engine, engine->occurred[i].user_data);
+	}
+	expire_tasks(engine);
+	expire_connecting(engine);
+	if (engine->now >= engine->next_sweep)
+		engine->next_sweep = Min(trident_pool_sweep(engine->pool, engine->now),
+								 TimestampTzPlusMilliseconds(engine->now, 60000));
+	trident_exchange_engine_dispatch(engine);
+	return latch_set;
+}

@@ -1,0 +1,156 @@
+/*
+ * engine.h
+ *	  What runs calls: queues, connections, one wait for all of them.
+ *
+ * The same engine runs in a backend (direct mode) and in the exchange worker.
+ * Whoever has one, its host, hands it tasks, lets it turn, and is told when a
+ * task is done.
+ *
+ * Queues: a task waits in its route; the routes to one place (host and port)
+ * take turns.  Connections to a place are bounded, over all its routes.
+ */
+#ifndef TRIDENT_EXCHANGE_ENGINE_H
+#define TRIDENT_EXCHANGE_ENGINE_H
+
+#include "storage/latch.h"
+#include "utils/hsearch.h"
+
+#include "exchange/conn.h"
+#include "exchange/route.h"
+#include "pool/pool.h"
+
+/* A place: what all routes to one host and port share, in one process. */
+typedef struct TridentExchangePeer
+{
+	uint64		place;			/* hash key */
+	dlist_head	rotation;		/* routes with tasks that wait, next first */
+	dlist_node	busy;			/* in engine->busy while there are any */
+	int			nwaiting;
+	int			nconns;			/* but for those of class control */
+	int			nconnecting;
+	double		waited_ms;		/* by tasks, since a connection was opened */
+	double		connect_ms;		/* what opening one takes, lately */
+	TimestampTz evicted_at;		/* a connection, for another route */
+	TimestampTz no_growth_until;	/* after a failure */
+} TridentExchangePeer;
+
+typedef enum TridentExchangeTaskState
+{
+	TRIDENT_EXCHANGE_TASK_WAITING,
+	TRIDENT_EXCHANGE_TASK_SENT,
+	TRIDENT_EXCHANGE_TASK_DONE
+} TridentExchangeTaskState;
+
+struct TridentExchangeLink;
+
+/* One call, to the engine.  Memory of the host's, valid until it is done. */
+typedef struct TridentExchangeTask
+{
+	dlist_node	node;			/* in route->waiting or engine->sent */
+	TridentExchangeTaskState state;
+	const TridentExchangeCall *call;
+	uint64		hash;			/* of the SQL */
+	TridentExchangeRoute *route;
+	struct TridentExchangeLink *link;	/* SENT: where */
+	TimestampTz submitted_at;
+	TimestampTz queued_at;
+	TimestampTz deadline;
+	int			attempts;
+	bool		is_again;		/* sent anew for a reason of ours, once */
+	bool		reused;
+	int			remote_pid;
+} TridentExchangeTask;
+
+/* A connection, to the engine. */
+typedef struct TridentExchangeLink
+{
+	dlist_node	node;			/* in engine->links */
+	TridentExchangeConn *conn;
+	TridentExchangeRoute *route;
+	TridentPoolMember *member;
+	TridentExchangeTask *task;	/* that runs; NULL: none */
+	bool		is_connecting;
+	int			position;		/* in the wait event set; -1: not there */
+	int			socket;			/* as it is there */
+	int			events;
+} TridentExchangeLink;
+
+typedef struct TridentExchangeEngine
+{
+	MemoryContext context;
+	TridentPool *pool;
+	HTAB	   *routes;			/* by TridentExchangeRouteKey */
+	HTAB	   *peers;			/* by place */
+	dlist_head	busy;			/* peers with tasks that wait */
+	dlist_head	sent;			/* tasks */
+	dlist_head	links;
+	int			nlinks;
+	int			ntasks;			/* waiting and sent */
+	WaitEventSet *set;			/* NULL: to be made anew */
+	WaitEvent  *occurred;
+	uint32		wait_event;
+	TimestampTz now;			/* of this turn */
+	TimestampTz next_deadline;	/* of no task there is an earlier one */
+	TimestampTz next_sweep;
+
+	/* The host: told of every task that is done. */
+	void		(*finish) (TridentExchangeTask *task,
+						   const TridentExchangeOutcome *outcome);
+
+	/* Bound over processes; NULL: none. */
+	bool		(*reserve) (uint64 place, int limit);
+	void		(*release) (uint64 place);
+} TridentExchangeEngine;
+
+/* Make one; for the life of the process. */
+extern TridentExchangeEngine *trident_exchange_engine_create(void);
+
+/* Close every connection and free it; tasks are forgotten, not finished. */
+extern void trident_exchange_engine_destroy(TridentExchangeEngine *engine);
+
+/* The route, from the catalogs if need be: in a transaction; may throw. */
+extern TridentExchangeRoute *trident_exchange_engine_route(TridentExchangeEngine *engine,
+														   const TridentExchangeRouteKey *key);
+
+/*
+ * A route is gone or may not be used any more: close its connections when
+ * they are free, and fail what waits for one with this error.
+ */
+extern void trident_exchange_engine_retire(TridentExchangeEngine *engine,
+										   TridentExchangeRoute *route,
+										   const TridentExchangeOutcome *outcome);
+
+/* Queue a task; call, hash, route and deadline are set. */
+extern void trident_exchange_engine_add(TridentExchangeEngine *engine,
+										TridentExchangeTask *task);
+
+/* Give a task up; the host is not told. */
+extern void trident_exchange_engine_remove(TridentExchangeEngine *engine,
+										   TridentExchangeTask *task);
+
+/*
+ * Wait for sockets and the latch, timeout_ms at most (0: not at all, -1: no
+ * limit but deadlines), and do all that can be done then.  Returns whether
+ * the latch was set; it is reset then.  Does not look at interrupts.
+ */
+extern bool trident_exchange_engine_turn(TridentExchangeEngine *engine, long timeout_ms);
+
+/* grow.c: who gets a connection next, and whether there will be another. */
+extern void trident_exchange_engine_dispatch(TridentExchangeEngine *engine);
+
+/* For grow.c: the task, over this idle connection of its route. */
+extern void trident_exchange_engine_start(TridentExchangeEngine *engine,
+										  TridentExchangeTask *task,
+										  TridentExchangeLink *link);
+
+/* For grow.c: every task that waits for the route fails so. */
+extern void trident_exchange_engine_fail_waiting(TridentExchangeEngine *engine,
+												 TridentExchangeRoute *route,
+												 const TridentExchangeOutcome *outcome,
+												 int min_attempts);
+
+/* For grow.c: a connection was opened that is dead already. */
+extern void trident_exchange_engine_lost(TridentExchangeEngine *engine,
+										 TridentExchangeLink *link);
+
+#endif							/* TRIDENT_EXCHANGE_ENGINE_H */

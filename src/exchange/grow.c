@@ -1,0 +1,176 @@
+/*
+ * grow.c
+ *	  Who gets a connection next, and whether there will be another.
+ *
+ * The number of connections to a place is the parallelism there, and each
+ * costs the node a process.  The first one of a route is opened at once.
+ * After that, what tasks lose by waiting in the queue is added up, and one
+ * more is opened when it exceeds what opening one takes: a rule that never
+ * costs more than twice the best choice made with hindsight.  One at a time.
+ *
+ * Fairness: the routes to a place (roles, that is) take turns by rotation.
+ * At the bound of the place, a route without a connection takes one from
+ * whoever has one idle, so that no role starves; one with less than its share
+ * does so while another has more.  Since a connection of another role is of
+ * no use, each such step costs opening one, so there is a pause between them.
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "base/compat.h"
+#include "base/error.h"
+#include "base/guc.h"
+#include "exchange/engine.h"
+
+/* Time that connections of one role work before another's take their place. */
+#define EVICTION_PAUSE_MS	20
+
+/* At least so much waiting is worth a connection, however fast they open. */
+#define MIN_WAITED_MS		2.0
+
+static int
+pool_size(const TridentExchangeRoute *route)
+{
+	return route->settings.pool_size > 0 ? route->settings.pool_size
+		: trident_base_exchange_pool_size;
+}
+
+/* What a route may have when all that wait have the same. */
+static int
+fair_share(TridentExchangePeer *peer, int limit)
+{
+	dlist_iter	iter;
+	int			nroutes = 0;
+
+	dlist_foreach(iter, &peer->rotation)
+		nroutes++;
+	return Max(1, limit / Max(nroutes, 1));
+}
+
+/* At the bound: may the route take the place of another's connection? */
+static bool
+may_evict(TridentExchangeEngine *engine, const TridentExchangeRoute *route, int limit)
+{
+	TridentExchangePeer *peer = route->peer;
+
+	if (route->nconns >= fair_share(peer, limit) ||
+		engine->now < TimestampTzPlusMilliseconds(peer->evicted_at, EVICTION_PAUSE_MS))
+		return false;
+	if (!trident_pool_evict(engine->pool, route))
+		return false;
+	peer->evicted_at = engine->now;
+	return true;
+}
+
+/* Have tasks lost enough time by now to be worth one more connection? */
+static bool
+is_worth_one(const TridentExchangeEngine *engine, const TridentExchangeRoute *route)
+{
+	const TridentExchangePeer *peer = route->peer;
+	const TridentExchangeTask *first =
+		dlist_container(TridentExchangeTask, node, route->waiting.head.next);
+	double		waited = peer->waited_ms +
+		route->nwaiting * ((engine->now - first->queued_at) / 1000.0);
+
+	return waited >= Max(peer->connect_ms, MIN_WAITED_MS);
+}
+
+/* Open one more connection for the route, if that is right. */
+static void
+grow(TridentExchangeEngine *engine, TridentExchangeRoute *route)
+{
+	TridentExchangePeer *peer = route->peer;
+	int			limit = pool_size(route);
+	bool		is_control = route->key.call_class == TRIDENT_EXCHANGE_CONTROL;
+	TridentPoolMember *member;
+	TridentExchangeLink *link;
+
+	if (route->nconnecting > 0 || (is_control && route->nconns > 0))
+		return;
+	if (route->nconns > 0 &&
+		(peer->nconnecting > 0 || engine->now < peer->no_growth_until ||
+		 !is_worth_one(engine, route)))
+		return;
+	if (!is_control && peer->nconns >= limit && !may_evict(engine, route, limit))
+		return;
+	member = trident_pool_open(engine->pool, route, 0);
+	if (member == NULL)
+		return;					/* the bound over all processes: later */
+	peer->waited_ms = 0;
+	link = member->conn;
+	link->member = member;
+	if (link->conn->state == TRIDENT_EXCHANGE_DEAD)
+		trident_exchange_engine_lost(engine, link);
+}
+
+/* The breaker is open: tasks fail at once. */
+static void
+fail_by_breaker(TridentExchangeEngine *engine, TridentExchangeRoute *route)
+{
+	TridentExchangeOutcome outcome = {
+		.origin = TRIDENT_EXCHANGE_FROM_BREAKER,
+		.sqlstate = TRIDENT_ERRCODE_EXCHANGE_BREAKER,
+		.message = "not tried, since connecting failed moments ago",
+		.detail = route->breaker.error,
+		.hint = "It is tried again by itself; see what is wrong with trident_node_check()."
+	};
+
+	trident_exchange_engine_fail_waiting(engine, route, &outcome, 0);
+}
+
+/* Serve the tasks of a route as far as connections are free. */
+static void
+serve(TridentExchangeEngine *engine, TridentExchangeRoute *route)
+{
+	while (route->nwaiting > 0)
+	{
+		TridentPoolMember *member = trident_pool_take(engine->pool, route);
+
+		if (member == NULL)
+			break;
+		trident_exchange_engine_start(engine,
+									  dlist_head_element(TridentExchangeTask, node,
+														 &route->waiting),
+									  member->conn);
+	}
+}
+
+static void
+dispatch_peer(TridentExchangeEngine *engine, TridentExchangePeer *peer)
+{
+	dlist_iter	iter;
+	int			nroutes = 0;
+
+	dlist_foreach(iter, &peer->rotation)
+		nroutes++;
+	while (nroutes-- > 0 && peer->nwaiting > 0)
+	{
+		TridentExchangeRoute *route = dlist_head_element(TridentExchangeRoute, rotation,
+														 &peer->rotation);
+
+		/* the next one's turn is first, the next time */
+		dlist_delete(&route->rotation);
+		dlist_push_tail(&peer->rotation, &route->rotation);
+		if (route->breaker.open_until > engine->now && route->nconns == 0)
+		{
+			fail_by_breaker(engine, route);
+			continue;
+		}
+		/* one without any connection may take another's idle one first */
+		if (route->nconns == 0)
+			grow(engine, route);
+		serve(engine, route);
+		if (route->nwaiting > 0)
+			grow(engine, route);
+	}
+}
+
+void
+trident_exchange_engine_dispatch(TridentExchangeEngine *engine)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &engine->busy)
+		dispatch_peer(engine, dlist_container(TridentExchangePeer, busy, iter.cur));
+}
