@@ -10,8 +10,10 @@
 #include "base/compat.h"
 #include "base/fault.h"
 #include "base/guc.h"
+#include "collection/collection.h"
 #include "exchange/exchange.h"
 #include "index/index.h"
+#include "node/node.h"
 #include "simd/simd.h"
 
 PG_MODULE_MAGIC;
@@ -26,4 +28,6 @@ _PG_init(void)
 	trident_base_guc_init(trident_simd_choose);
 	trident_index_init();
 	trident_exchange_init();
+	trident_node_init();
+	trident_collection_init();
 }

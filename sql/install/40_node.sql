@@ -25,6 +25,8 @@ CREATE TABLE trident.node_setting (
 COMMENT ON TABLE trident.node_setting IS
 	'what is set for a node beyond the options of its server: the uuid that it must have (NULL until trident_node_check() first reached it), and how many connections to it at most (NULL: trident.exchange_pool_size); dumped';
 SELECT pg_catalog.pg_extension_config_dump('trident.node_setting', '');
+/* Nodes that attach a collection ask where its shards are. */
+GRANT SELECT (node, uuid) ON trident.node_setting TO PUBLIC;
 
 CREATE TABLE trident.node_seen (
 	node name PRIMARY KEY,
@@ -74,6 +76,18 @@ RETURNS void
 COMMENT ON FUNCTION trident_node_remove(name) IS
 	'drops the server of a node and its user mappings; error 2BP01 while a collection has shards there or any foreign table uses it, or while trident_collection_cleanup() has work there';
 REVOKE EXECUTE ON FUNCTION trident_node_remove(name) FROM PUBLIC;
+
+CREATE FUNCTION trident_node_check(
+	name name DEFAULT NULL,
+	OUT node name,
+	OUT checked text,
+	OUT ok boolean,
+	OUT detail text)
+RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'trident_node_check' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 20;
+COMMENT ON FUNCTION trident_node_check(name) IS
+	'connects to one node or to all (NULL) as the caller''s user mappings say, and compares them with this one, a row for each thing checked; ok is false where detail says what to do, and NULL where something was not checked; records what it saw for view trident.node, and the uuid of a node that it sees for the first time';
+REVOKE EXECUTE ON FUNCTION trident_node_check(name) FROM PUBLIC;
 
 CREATE VIEW trident.node AS
 	SELECT s.srvname AS node,

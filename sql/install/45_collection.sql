@@ -29,3 +29,144 @@ CREATE TABLE trident.collection_leftover (
 	PRIMARY KEY (node, shard));
 COMMENT ON TABLE trident.collection_leftover IS
 	'shards, tables of schema trident_shard on nodes, that are dropped here but may still be there, until trident_collection_cleanup() has seen to it';
+
+CREATE FUNCTION trident.shard_number(shards integer, VARIADIC key "any")
+RETURNS integer
+	AS 'MODULE_PATHNAME', 'trident_collection_shard_number' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION trident.shard_number(integer, "any") IS
+	'the number, from 0, of the shard out of so many that a row with this partition key belongs to: that of the server''s partitioning by hash; checks on shards call it';
+
+CREATE FUNCTION trident_collection_distribute(
+	collection regclass,
+	nodes name[],
+	shards integer DEFAULT NULL,
+	key name[] DEFAULT NULL)
+RETURNS bigint
+	AS 'MODULE_PATHNAME', 'trident_collection_distribute' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trident_collection_distribute(regclass, name[], integer, name[]) IS
+	'turns a table, plain or partitioned by hash, into a collection: its rows move into so many shards (NULL: one a node) on the nodes named, local being this database, each with the key (NULL: the primary key) as primary key and the indexes of the table; returns how many rows moved; all of it or nothing; a plain table is replaced by a partitioned one of the same name; error 2BP01 where foreign keys reference the table, TR004 where a node is not as it must be';
+REVOKE EXECUTE ON FUNCTION trident_collection_distribute(regclass, name[], integer, name[]) FROM PUBLIC;
+
+CREATE FUNCTION trident_collection_load(
+	collection regclass,
+	query text,
+	columns name[] DEFAULT NULL)
+RETURNS bigint
+	AS 'MODULE_PATHNAME', 'trident_collection_load' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trident_collection_load(regclass, text, name[]) IS
+	'writes the rows of a query, run with the rights and the search_path of the caller, into a collection, all shards at once; columns names those that the query has, in its order (NULL: all but generated ones), others get their defaults; returns how many rows; on nodes they are visible once the transaction has committed, to it as to others';
+REVOKE EXECUTE ON FUNCTION trident_collection_load(regclass, text, name[]) FROM PUBLIC;
+
+CREATE FUNCTION trident_collection_upsert(
+	collection regclass,
+	query text,
+	columns name[] DEFAULT NULL,
+	update boolean DEFAULT true)
+RETURNS bigint
+	AS 'MODULE_PATHNAME', 'trident_collection_upsert' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION trident_collection_upsert(regclass, text, name[], boolean) IS
+	'as trident_collection_load(), but a row whose key is there already replaces that one (update) or is left out; returns how many rows were inserted or replaced; error 21000 where update finds one key twice in the query';
+REVOKE EXECUTE ON FUNCTION trident_collection_upsert(regclass, text, name[], boolean) FROM PUBLIC;
+
+CREATE FUNCTION trident_collection_status(
+	collection regclass,
+	verify boolean DEFAULT false,
+	OUT shard integer,
+	OUT node name,
+	OUT shard_table text,
+	OUT rows bigint,
+	OUT size_bytes bigint,
+	OUT indexes integer,
+	OUT misplaced bigint,
+	OUT ok boolean,
+	OUT detail text)
+RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'trident_collection_status' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION trident_collection_status(regclass, boolean) IS
+	'the shards of a collection: their node, the table there, rows (as the node last estimated; counted with verify), size with indexes, how many valid indexes beside the key, misplaced rows that belong to another shard (only with verify, which reads all rows), and in detail why a shard is not ok: the error of its node, or how its definition differs from that of the collection; needs SELECT on the collection';
+REVOKE EXECUTE ON FUNCTION trident_collection_status(regclass, boolean) FROM PUBLIC;
+
+CREATE FUNCTION trident_collection_move_shard(collection regclass, shard integer, node name)
+RETURNS bigint
+	AS 'MODULE_PATHNAME', 'trident_collection_move_shard' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION trident_collection_move_shard(regclass, integer, name) IS
+	'moves a shard of a collection to another node, local being this database, and returns how many rows it has; nobody reads or writes the collection meanwhile; not in a transaction block; nodes that have the collection attached must run trident_collection_sync()';
+REVOKE EXECUTE ON FUNCTION trident_collection_move_shard(regclass, integer, name) FROM PUBLIC;
+
+CREATE FUNCTION trident_collection_undistribute(collection regclass)
+RETURNS bigint
+	AS 'MODULE_PATHNAME', 'trident_collection_undistribute' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION trident_collection_undistribute(regclass) IS
+	'brings all rows of a collection home and returns how many came from nodes; it stays partitioned by hash, with the key as its primary key; not in a transaction block';
+REVOKE EXECUTE ON FUNCTION trident_collection_undistribute(regclass) FROM PUBLIC;
+
+CREATE FUNCTION trident_collection_sync(
+	collection regclass,
+	OUT shard integer,
+	OUT node name,
+	OUT action text)
+RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'trident_collection_sync' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION trident_collection_sync(regclass) IS
+	'makes the shards of a collection what its table is, in columns, checks and indexes, and returns the statements run on nodes; takes over a collection that came by a dump; where the collection is attached, attaches it anew as its home has it';
+REVOKE EXECUTE ON FUNCTION trident_collection_sync(regclass) FROM PUBLIC;
+
+CREATE FUNCTION trident_collection_attach(collection text, from_node name)
+RETURNS regclass
+	AS 'MODULE_PATHNAME', 'trident_collection_attach' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION trident_collection_attach(text, name) IS
+	'makes a collection that another node has, named as there, available here under the same name, over the same shards; the nodes of its shards must be known here and checked; defaults of columns stay at its home';
+REVOKE EXECUTE ON FUNCTION trident_collection_attach(text, name) FROM PUBLIC;
+
+CREATE FUNCTION trident_collection_detach(collection regclass)
+RETURNS void
+	AS 'MODULE_PATHNAME', 'trident_collection_detach' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION trident_collection_detach(regclass) IS
+	'drops what trident_collection_attach() made; the shards and the collection at its home stay';
+REVOKE EXECUTE ON FUNCTION trident_collection_detach(regclass) FROM PUBLIC;
+
+CREATE FUNCTION trident_collection_cleanup(
+	OUT node name,
+	OUT shard_table text,
+	OUT done boolean,
+	OUT action text)
+RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'trident_collection_cleanup' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION trident_collection_cleanup() IS
+	'drops shards that failed or dropped collections of this database left on nodes, and returns what was found where: done is false where detail says what is in the way, or that a shard is of no collection that this database knows, which is kept';
+REVOKE EXECUTE ON FUNCTION trident_collection_cleanup() FROM PUBLIC;
+
+CREATE FUNCTION trident.collection_ddl_start()
+RETURNS event_trigger
+	AS 'MODULE_PATHNAME', 'trident_collection_ddl_start' LANGUAGE C;
+COMMENT ON FUNCTION trident.collection_ddl_start() IS
+	'notes of which collections a command drops indexes';
+
+CREATE FUNCTION trident.collection_ddl_end()
+RETURNS event_trigger
+	AS 'MODULE_PATHNAME', 'trident_collection_ddl_end' LANGUAGE C;
+COMMENT ON FUNCTION trident.collection_ddl_end() IS
+	'does on the shards what a command did on the table of a collection, or refuses it';
+
+CREATE FUNCTION trident.collection_ddl_drop()
+RETURNS event_trigger
+	AS 'MODULE_PATHNAME', 'trident_collection_ddl_drop' LANGUAGE C;
+COMMENT ON FUNCTION trident.collection_ddl_drop() IS
+	'records the shards of a collection that is dropped for trident_collection_cleanup()';
+
+CREATE EVENT TRIGGER trident_collection_ddl_start ON ddl_command_start
+	WHEN TAG IN ('DROP INDEX')
+	EXECUTE FUNCTION trident.collection_ddl_start();
+COMMENT ON EVENT TRIGGER trident_collection_ddl_start IS
+	'notes of which collections an index is dropped';
+
+CREATE EVENT TRIGGER trident_collection_ddl_end ON ddl_command_end
+	WHEN TAG IN ('ALTER TABLE', 'CREATE INDEX', 'ALTER INDEX', 'DROP INDEX')
+	EXECUTE FUNCTION trident.collection_ddl_end();
+COMMENT ON EVENT TRIGGER trident_collection_ddl_end IS
+	'keeps the shards of collections what their tables are';
+
+CREATE EVENT TRIGGER trident_collection_ddl_drop ON sql_drop
+	EXECUTE FUNCTION trident.collection_ddl_drop();
+COMMENT ON EVENT TRIGGER trident_collection_ddl_drop IS
+	'records what dropped collections leave on nodes';

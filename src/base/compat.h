@@ -44,9 +44,13 @@
 #if PG_VERSION_NUM >= 160000
 #define TridentServerAclCheck(server, role, mode) \
 	object_aclcheck(ForeignServerRelationId, server, role, mode)
+#define TridentOwnsRelation(relation, role) \
+	object_ownercheck(RelationRelationId, relation, role)
 #else
 #define TridentServerAclCheck(server, role, mode) \
 	pg_foreign_server_aclcheck(server, role, mode)
+#define TridentOwnsRelation(relation, role) \
+	pg_class_ownercheck(relation, role)
 #endif
 
 /* Run a query to its end, once.  PG 18 drops the last argument. */

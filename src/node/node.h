@@ -25,10 +25,17 @@ extern Oid	trident_node_server(const char *name);
 /* The uuid of this database, as text, palloc'd. */
 extern char *trident_node_own_uuid(void);
 
+/* What trident_node_require asks of nodes beyond being of this fleet. */
+#define TRIDENT_NODE_NEEDS_WRITES		0x01	/* shards are made there */
+#define TRIDENT_NODE_NEEDS_COLLATION	0x02	/* text is compared there */
+
 /*
- * Connect to nodes (of char *) and compare them with this one; raise the
- * first thing that is not as it must be, with what to do about it.
+ * Connect to nodes (of char *) as the current role and compare them with this
+ * one; raise the first thing that is not as it must be, with what to do.
  */
-extern void trident_node_require(List *names);
+extern void trident_node_require(List *names, int needs);
+
+/* Called once, by _PG_init, after the exchange. */
+extern void trident_node_init(void);
 
 #endif							/* TRIDENT_NODE_NODE_H */

@@ -1,0 +1,241 @@
+/*
+ * attach.c
+ *	  trident_collection_attach and _detach: the same collection on another
+ *	  node, so that any node can be asked.
+ *
+ * The table is made again from what its home, or any node that has it, tells:
+ * columns, checks, indexes, and for each shard the uuid of its node, which is
+ * looked up among the nodes known here.  A shard that stands here becomes a
+ * partition as it is; the others are foreign tables.  The home alone changes
+ * the definition; trident_collection_sync() attaches anew.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+
+#include "base/compat.h"
+#include "base/sql.h"
+#include "collection/shard.h"
+#include "node/node.h"
+
+PG_FUNCTION_INFO_V1(trident_collection_attach);
+PG_FUNCTION_INFO_V1(trident_collection_detach);
+
+/* $1: the collection.  One row. */
+static const char *const collection_query =
+"SELECT k.id, k.home, k.key, k.vector_column, k.shards, n.nspname, c.relname,"
+" (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY x.n)"
+"  FROM pg_partitioned_table p, unnest(p.partattrs) WITH ORDINALITY x (attnum, n)"
+"   JOIN pg_attribute a ON a.attnum = x.attnum WHERE p.partrelid = c.oid AND a.attrelid = c.oid)"
+" FROM trident.collection k JOIN pg_class c ON c.oid = k.collection JOIN pg_namespace n ON n.oid = c.relnamespace"
+" WHERE k.collection = $1::text::regclass";
+
+/* $1: the collection.  A row for each shard: number, uuid of its node. */
+static const char *const shards_query =
+"SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM 'remainder (\\d+)\\)$')::int,"
+" CASE WHEN f.ftrelid IS NULL THEN i.uuid ELSE s.uuid END"
+" FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid CROSS JOIN trident.node_identity i"
+"  LEFT JOIN pg_foreign_table f ON f.ftrelid = c.oid LEFT JOIN pg_foreign_server v ON v.oid = f.ftserver"
+"  LEFT JOIN trident.node_setting s ON s.node = v.srvname"
+" WHERE h.inhparent = $1::text::regclass ORDER BY 1";
+
+/* Ask about the collection; raises what the node says. */
+static const TridentExchangeReply *
+ask(TridentExchangeSession *session, const char *sql, const char *name)
+{
+	const char *values[] = {name};
+	TridentExchangeCall call = {
+		.sql = sql,
+		.nparams = 1,
+		.values = values,
+		.purpose = "the definition of a collection"
+	};
+	const TridentExchangeReply *reply =
+		trident_exchange_session_exec(session, &call, 0);
+
+	if (!reply->ok)
+		trident_exchange_raise(ERROR, reply);
+	return reply;
+}
+
+static char *
+value_of(const TridentExchangeReply *reply, int row, int column)
+{
+	const char *value = trident_exchange_value(reply, row, column, NULL);
+
+	return value ? pstrdup(value) : NULL;
+}
+
+static TridentCollection *
+ask_collection(TridentExchangeSession *session, const char *name, const char *node)
+{
+	const TridentExchangeReply *reply = ask(session, collection_query, name);
+	TridentCollection *collection = palloc0(sizeof(TridentCollection));
+
+	if (reply->nrows == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("node \"%s\" has no distributed collection %s", node, name),
+				 errhint("Name one that is in trident.collection there.")));
+	collection->id = value_of(reply, 0, 0);
+	collection->home = value_of(reply, 0, 1);
+	collection->key = trident_collection_names(
+		OidInputFunctionCall(F_ARRAY_IN, value_of(reply, 0, 2), NAMEOID, -1), "key columns");
+	collection->vector_column = value_of(reply, 0, 3);
+	collection->modulus = pg_strtoint32(value_of(reply, 0, 4));
+	collection->name = quote_qualified_identifier(value_of(reply, 0, 5), value_of(reply, 0, 6));
+	collection->hash_columns = value_of(reply, 0, 7);
+	collection->node = trident_node_own_uuid();
+	return collection;
+}
+
+/* The name here of the node with that uuid. */
+static char *
+node_of(const char *uuid, const char *own, int number)
+{
+	const char *args[] = {uuid};
+	TridentBaseSql sql;
+	char	   *name;
+
+	if (uuid && strcmp(uuid, own) == 0)
+		return TRIDENT_NODE_LOCAL;
+	trident_base_sql_begin_as_owner(&sql);
+	name = trident_base_sql_value(
+		"SELECT n.node FROM trident.node_setting n JOIN pg_foreign_server s ON s.srvname = n.node"
+		" WHERE n.uuid = $1::uuid", 1, args);
+	trident_base_sql_end(&sql);
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the node of shard %d is not known here", number),
+				 errdetail("Its uuid is %s.", uuid ? uuid : "not known there either"),
+				 errhint("Add it with trident_node_add() and run trident_node_check().")));
+	return name;
+}
+
+/* The table here, with its indexes and without partitions. */
+static void
+make_table(TridentCollection *collection, TridentExchangeSession *session,
+		   const char *name)
+{
+	const TridentExchangeReply *reply;
+	const char *args[] = {collection->name};
+	TridentBaseSql sql;
+
+	trident_base_sql_begin(&sql);
+	reply = ask(session, trident_collection_elements_query, name);
+	trident_base_sql_run(psprintf("CREATE TABLE %s (%s) PARTITION BY HASH (%s)",
+								  collection->name, value_of(reply, 0, 0),
+								  collection->hash_columns), 0, NULL);
+	reply = ask(session, trident_collection_indexes_query, name);
+	for (int i = 0; i < reply->nrows; i++)
+		trident_base_sql_run(psprintf("CREATE INDEX %s ON %s %s",
+									  quote_identifier(value_of(reply, i, 0)),
+									  collection->name, value_of(reply, i, 1)), 0, NULL);
+	collection->oid = (Oid) strtoul(trident_base_sql_value("SELECT $1::regclass::oid", 1, args),
+									NULL, 10);
+	trident_base_sql_end(&sql);
+}
+
+/* Make the collection of that name here as the node has it. */
+static Oid
+attach(const char *name, const char *node)
+{
+	TridentExchangeSession *session;
+	const TridentExchangeReply *reply;
+	TridentCollection *collection;
+
+	trident_node_require(list_make1(pstrdup(node)), 0);
+	session = trident_exchange_session_open(trident_node_server(node), 0, 0);
+	collection = ask_collection(session, name, node);
+	if (strcmp(collection->home, collection->node) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("this node is the home of collection %s", collection->name),
+				 errhint("Attach it on other nodes.")));
+	make_table(collection, session, name);
+	reply = ask(session, shards_query, name);
+	for (int i = 0; i < reply->nrows; i++)
+	{
+		int			number = pg_strtoint32(value_of(reply, i, 0));
+
+		collection->shards = lappend(collection->shards,
+									 trident_collection_shard_new(collection, number,
+																  node_of(value_of(reply, i, 1),
+																		  collection->node, number)));
+	}
+	trident_exchange_session_close(session);
+	for (int i = 0; i < list_length(collection->shards); i++)
+	{
+		if (i == 0)
+			trident_collection_make_schema(NIL);
+		trident_collection_attach_leaf(collection, list_nth(collection->shards, i));
+	}
+	trident_collection_register(collection);
+	return collection->oid;
+}
+
+/* Drop the table here; shards that stand here stay, as tables of their own. */
+static void
+detach(const TridentCollection *collection)
+{
+	TridentBaseSql sql;
+	ListCell   *lc;
+
+	trident_collection_set_quiet(true);
+	trident_base_sql_begin(&sql);
+	foreach(lc, collection->shards)
+	{
+		TridentCollectionShard *shard = lfirst(lc);
+
+		if (!OidIsValid(shard->server))
+			trident_base_sql_run(psprintf("ALTER TABLE %s DETACH PARTITION %s", collection->name,
+										  quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA,
+																	 shard->table)), 0, NULL);
+	}
+	trident_base_sql_run(psprintf("DROP TABLE %s", collection->name), 0, NULL);
+	trident_base_sql_end(&sql);
+	trident_collection_unregister(collection->oid);
+	trident_collection_set_quiet(false);
+}
+
+Datum
+trident_collection_attach(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_OID(attach(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+						 NameStr(*PG_GETARG_NAME(1))));
+}
+
+Datum
+trident_collection_detach(PG_FUNCTION_ARGS)
+{
+	TridentCollection *collection;
+
+	relation_close(trident_collection_open(PG_GETARG_OID(0), AccessExclusiveLock), NoLock);
+	collection = trident_collection_find(PG_GETARG_OID(0), false);
+	if (strcmp(collection->home, trident_node_own_uuid()) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("this node is the home of collection %s", collection->name),
+				 errhint("Use trident_collection_undistribute(), or DROP TABLE to drop it with its rows.")));
+	detach(collection);
+	PG_RETURN_VOID();
+}
+
+void
+trident_collection_reattach(const TridentCollection *collection)
+{
+	char	   *name = collection->name;
+	char	   *node = node_of(collection->home, collection->node, 0);
+
+	detach(collection);
+	CommandCounterIncrement();
+	(void) attach(name, node);
+}

@@ -1,0 +1,244 @@
+/*
+ * cleanup.c
+ *	  trident_collection_cleanup: what failures left behind on nodes.
+ *
+ * The comment of a shard says whose it is, and whether its collection was
+ * committed.  A table in the schema of shards of a node that names this
+ * database as its home and is no leaf here is
+ *
+ *		pending			made for a commit that did not come: dropped
+ *		recorded		left by a drop or a move: dropped
+ *		neither			not understood (this database may have been restored
+ *						to a time before it was made): told, and kept
+ *
+ * A leaf whose comment still says pending gets the one that it should have.
+ *
+ * Locks: SHARE on trident.collection.  Whoever makes shards writes there
+ * before the commit on nodes, so none is between that and its own commit now.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "base/compat.h"
+#include "base/sql.h"
+#include "collection/shard.h"
+#include "node/node.h"
+
+PG_FUNCTION_INFO_V1(trident_collection_cleanup);
+
+#define NCOLUMNS 4
+
+/* Tables of the schema of shards that name this home, $1; pending or not. */
+static const char *const shards_query =
+"SELECT c.relname, obj_description(c.oid, 'pg_class') LIKE '%, pending'"
+" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+" WHERE n.nspname = '" TRIDENT_COLLECTION_SCHEMA "' AND c.relkind IN ('r', 'p')"
+"  AND obj_description(c.oid, 'pg_class') ~ (' a trident collection of node ' || $1::text || '(, pending)?$')"
+" ORDER BY 1";
+
+typedef struct Cleanup
+{
+	ReturnSetInfo *result;
+	const char *node;
+	const char *own;			/* our uuid */
+	TridentExchangeSession *session;
+} Cleanup;
+
+static void
+tell(const Cleanup *cleanup, const char *table, bool done, const char *action)
+{
+	Datum		values[NCOLUMNS];
+	bool		nulls[NCOLUMNS] = {false};
+	NameData	node;
+
+	namestrcpy(&node, cleanup->node);
+	values[0] = NameGetDatum(&node);
+	nulls[1] = table == NULL;
+	values[1] = table ?
+		CStringGetTextDatum(quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, table)) : (Datum) 0;
+	values[2] = BoolGetDatum(done);
+	values[3] = CStringGetTextDatum(action);
+	tuplestore_putvalues(cleanup->result->setResult, cleanup->result->setDesc,
+						 values, nulls);
+}
+
+/* Is the table the shard of a leaf here?  Its collection then, else NULL. */
+static TridentCollection *
+find_leaf(const Cleanup *cleanup, const char *table, TridentCollectionShard **shard)
+{
+	const char *args[] = {cleanup->node, table};
+	TridentCollection *collection;
+	TridentBaseSql sql;
+	char	   *parent;
+	ListCell   *lc;
+
+	trident_base_sql_begin_as_owner(&sql);
+	parent = trident_base_sql_value(
+		"SELECT i.inhparent FROM pg_foreign_table f JOIN pg_foreign_server s ON s.oid = f.ftserver"
+		"  JOIN pg_inherits i ON i.inhrelid = f.ftrelid JOIN trident.collection k ON k.collection = i.inhparent"
+		" WHERE s.srvname = $1 AND 'table_name=' || $2 = ANY (f.ftoptions)", 2, args);
+	trident_base_sql_end(&sql);
+	if (parent == NULL)
+		return NULL;
+	collection = trident_collection_find((Oid) strtoul(parent, NULL, 10), false);
+	foreach(lc, collection->shards)
+	{
+		*shard = lfirst(lc);
+		if (strcmp((*shard)->node, cleanup->node) == 0 &&
+			strcmp((*shard)->table, table) == 0)
+			return collection;
+	}
+	return NULL;
+}
+
+/* Was it left by something that has committed? */
+static bool
+is_recorded(const Cleanup *cleanup, const char *table)
+{
+	const char *args[] = {cleanup->node, table};
+	TridentBaseSql sql;
+	char	   *found;
+
+	trident_base_sql_begin_as_owner(&sql);
+	found = trident_base_sql_value(
+		"SELECT 1 FROM trident.collection_leftover WHERE node = $1::name AND shard = $2", 2, args);
+	trident_base_sql_end(&sql);
+	return found != NULL;
+}
+
+/* Run a statement on the node, and tell what became of it. */
+static void
+act(const Cleanup *cleanup, const char *table, const char *sql, const char *action)
+{
+	TridentExchangeCall call = {.sql = sql, .purpose = "cleanup"};
+	const TridentExchangeReply *reply =
+		trident_exchange_session_exec(cleanup->session, &call, 0);
+
+	tell(cleanup, table, reply->ok, reply->ok ? action : reply->message);
+}
+
+static void
+clean_shard(const Cleanup *cleanup, const char *table, bool pending)
+{
+	TridentCollectionShard *shard;
+	TridentCollection *collection = find_leaf(cleanup, table, &shard);
+
+	if (collection && pending)
+		act(cleanup, table, trident_collection_define_comment(collection, shard, false),
+			"its comment said pending");
+	else if (!collection && (pending || is_recorded(cleanup, table)))
+		act(cleanup, table,
+			psprintf("DROP TABLE %s", quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, table)),
+			"dropped");
+	else if (!collection)
+		tell(cleanup, table, false,
+			 "no collection here has it; if it is not needed any more, drop it on the node");
+}
+
+/* Records of what is not there any more, now that the node was seen. */
+static void
+forget_leftovers(const Cleanup *cleanup, const char *still_there)
+{
+	const char *args[] = {cleanup->node, still_there};
+	TridentBaseSql sql;
+
+	trident_base_sql_begin_as_owner(&sql);
+	trident_base_sql_run("DELETE FROM trident.collection_leftover"
+						 " WHERE node = $1::name AND NOT shard = ANY ($2::text[])", 2, args);
+	trident_base_sql_end(&sql);
+}
+
+static void
+clean_node(Cleanup *cleanup)
+{
+	const char *values[] = {cleanup->own};
+	TridentExchangeCall look = {
+		.sql = shards_query,
+		.nparams = 1,
+		.values = values,
+		.purpose = "cleanup"
+	};
+	TridentExchangeCall again = {
+		.sql = "SELECT coalesce(array_agg(relname::text), '{}') FROM pg_class"
+		" WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = '" TRIDENT_COLLECTION_SCHEMA "')",
+		.purpose = "cleanup"
+	};
+	const TridentExchangeReply *reply;
+	List	   *tables = NIL;
+	List	   *pendings = NIL;
+	ListCell   *lc;
+	ListCell   *pending;
+
+	reply = trident_exchange_session_exec(cleanup->session, &look, 0);
+	if (!reply->ok)
+	{
+		tell(cleanup, NULL, false, reply->message);
+		return;
+	}
+	for (int i = 0; i < reply->nrows; i++)
+	{
+		tables = lappend(tables, pstrdup(trident_exchange_value(reply, i, 0, NULL)));
+		pendings = lappend_int(pendings, trident_exchange_value(reply, i, 1, NULL)[0] == 't');
+	}
+	forboth(lc, tables, pending, pendings)
+		clean_shard(cleanup, lfirst(lc), lfirst_int(pending));
+	reply = trident_exchange_session_exec(cleanup->session, &again, 0);
+	if (reply->ok)
+		forget_leftovers(cleanup, pstrdup(trident_exchange_value(reply, 0, 0, NULL)));
+}
+
+/* The nodes that the caller can reach. */
+static TridentBaseRows *
+reachable_nodes(void)
+{
+	const char *args[] = {GetUserNameFromId(GetUserId(), false)};
+	TridentBaseRows *nodes;
+	TridentBaseSql sql;
+
+	trident_base_sql_begin(&sql);
+	nodes = trident_base_sql_rows(
+		"SELECT DISTINCT m.srvname FROM pg_user_mappings m JOIN pg_foreign_server s ON s.oid = m.srvid"
+		" JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw"
+		" WHERE w.fdwname = 'postgres_fdw' AND has_server_privilege(s.oid, 'USAGE')"
+		" AND (m.umuser = 0 OR m.usename = $1) ORDER BY 1", 1, args);
+	trident_base_sql_end(&sql);
+	return nodes;
+}
+
+Datum
+trident_collection_cleanup(PG_FUNCTION_ARGS)
+{
+	Cleanup		cleanup = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
+	TridentBaseRows *nodes;
+	TridentBaseSql sql;
+
+	InitMaterializedSRF(fcinfo, 0);
+	cleanup.own = trident_node_own_uuid();
+	trident_base_sql_begin_as_owner(&sql);
+	trident_base_sql_run("LOCK TABLE trident.collection IN SHARE MODE", 0, NULL);
+	trident_base_sql_run("DELETE FROM trident.collection_leftover l WHERE NOT EXISTS"
+						 " (SELECT FROM pg_foreign_server s WHERE s.srvname = l.node)", 0, NULL);
+	trident_base_sql_end(&sql);
+
+	nodes = reachable_nodes();
+	for (int i = 0; i < nodes->nrows; i++)
+	{
+		TridentExchangeReply error;
+
+		cleanup.node = nodes->value[i][0];
+		cleanup.session = trident_exchange_session_try(trident_node_server(cleanup.node),
+													   0, 0, &error);
+		if (cleanup.session == NULL)
+		{
+			tell(&cleanup, NULL, false, error.message);
+			continue;
+		}
+		clean_node(&cleanup);
+		trident_exchange_session_close(cleanup.session);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,383 @@
+/*
+ * inventory.c
+ *	  What a table consists of, compared with what it should, and how to mend
+ *	  the difference.
+ *
+ * One query, run here on the collection's table and on a node on the table of
+ * a shard, lists columns, checks and indexes as text, deparsed alike.  The
+ * comparison is of sets: the order of columns and the names of indexes mean
+ * nothing.  What only adds is done before the commit and what takes away
+ * after it, so that a failure leaves a shard with more than it needs, never
+ * with less.
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "nodes/nodes.h"
+#include "optimizer/optimizer.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "base/compat.h"
+#include "base/sql.h"
+#include "collection/inventory.h"
+
+#define NUMBER_CHECK "trident_shard_number"
+
+const char *const trident_collection_inventory_query =
+"SELECT 'column', a.attname::text, concat(format_type(a.atttypid, a.atttypmod),"
+"   CASE WHEN a.attcollation <> t.typcollation THEN format(' COLLATE %I.%I', cn.nspname, c.collname) END,"
+"   CASE WHEN a.attgenerated <> ''"
+"    THEN format(' GENERATED ALWAYS AS (%s) STORED', pg_get_expr(d.adbin, d.adrelid)) END),"
+"  a.attnotnull, CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END"
+" FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
+"  LEFT JOIN pg_collation c ON c.oid = a.attcollation"
+"  LEFT JOIN pg_namespace cn ON cn.oid = c.collnamespace"
+"  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
+" WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped"
+" UNION ALL"
+" SELECT CASE k.contype WHEN 'c' THEN 'check' ELSE 'key' END, k.conname::text,"
+"  pg_get_constraintdef(k.oid), false, NULL"
+" FROM pg_constraint k WHERE k.conrelid = $1::text::regclass AND k.contype IN ('c', 'p')"
+" UNION ALL"
+" SELECT CASE WHEN i.indisvalid OR x.relkind = 'I' THEN 'index' ELSE 'broken index' END,"
+"  format('%I.%I', xn.nspname, x.relname),"
+"  substr(pg_get_indexdef(i.indexrelid), 1 + length(format('CREATE INDEX %I ON %s%I.%I ', x.relname,"
+"   CASE x.relkind WHEN 'I' THEN 'ONLY ' END, n.nspname, r.relname))), false, NULL"
+" FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_namespace xn ON xn.oid = x.relnamespace"
+"  JOIN pg_class r ON r.oid = i.indrelid JOIN pg_namespace n ON n.oid = r.relnamespace"
+" WHERE i.indrelid = $1::text::regclass AND NOT i.indisunique AND NOT i.indisexclusion"
+" ORDER BY 1, 2";
+
+static TridentCollectionItem *
+make_item(const char *kind, const char *name, const char *definition,
+		  bool not_null, const char *fill)
+{
+	TridentCollectionItem *item = palloc(sizeof(TridentCollectionItem));
+
+	item->kind = pstrdup(kind);
+	item->name = pstrdup(name);
+	item->definition = pstrdup(definition);
+	item->not_null = not_null;
+	item->fill = fill ? pstrdup(fill) : NULL;
+	return item;
+}
+
+List *
+trident_collection_inventory(Oid table)
+{
+	const char *args[] = {trident_collection_table_name(table)};
+	List	   *items = NIL;
+	TridentBaseRows *rows;
+	TridentBaseSql sql;
+
+	trident_base_sql_begin(&sql);
+	rows = trident_base_sql_rows(trident_collection_inventory_query, 1, args);
+	trident_base_sql_end(&sql);
+	for (int i = 0; i < rows->nrows; i++)
+	{
+		char	  **v = rows->value[i];
+
+		items = lappend(items, make_item(v[0], v[1], v[2], v[3][0] == 't', v[4]));
+	}
+	return items;
+}
+
+List *
+trident_collection_inventory_read(const TridentExchangeReply *reply)
+{
+	List	   *items = NIL;
+
+	for (int i = 0; i < reply->nrows; i++)
+		items = lappend(items, make_item(trident_exchange_value(reply, i, 0, NULL),
+										 trident_exchange_value(reply, i, 1, NULL),
+										 trident_exchange_value(reply, i, 2, NULL),
+										 trident_exchange_value(reply, i, 3, NULL)[0] == 't',
+										 NULL));
+	return items;
+}
+
+/* The item of that kind and name. */
+static TridentCollectionItem *
+named(List *items, const char *kind, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, items)
+	{
+		TridentCollectionItem *item = lfirst(lc);
+
+		if (strcmp(item->kind, kind) == 0 && strcmp(item->name, name) == 0)
+			return item;
+	}
+	return NULL;
+}
+
+/* How many indexes of that definition; index items count, broken ones not. */
+static int
+count_indexes(List *items, const char *definition)
+{
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, items)
+	{
+		TridentCollectionItem *item = lfirst(lc);
+
+		n += strcmp(item->kind, "index") == 0 && strcmp(item->definition, definition) == 0;
+	}
+	return n;
+}
+
+static bool
+has_kind(List *items, const char *kind)
+{
+	ListCell   *lc;
+
+	foreach(lc, items)
+	{
+		if (strcmp(((TridentCollectionItem *) lfirst(lc))->kind, kind) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_kind(const TridentCollectionItem *item, const char *kind)
+{
+	return strcmp(item->kind, kind) == 0;
+}
+
+/* Must the column be NOT NULL in a shard? */
+static bool
+wants_not_null(const TridentCollection *collection,
+			   const TridentCollectionItem *column)
+{
+	return column->not_null ||
+		trident_collection_has_name(collection->key, column->name);
+}
+
+static void
+note(StringInfo text, const char *what, const char *name)
+{
+	appendStringInfo(text, "%s%s %s", text->len > 0 ? "; " : "", what, name);
+}
+
+/* What a shard has that it should not, or should not have so. */
+static void
+note_extra(StringInfo text, List *wanted, List *there)
+{
+	ListCell   *lc;
+
+	foreach(lc, there)
+	{
+		TridentCollectionItem *item = lfirst(lc);
+
+		if (is_kind(item, "column") && named(wanted, "column", item->name) == NULL)
+			note(text, "extra column", item->name);
+		else if (is_kind(item, "check") && strcmp(item->name, NUMBER_CHECK) != 0 &&
+				 named(wanted, "check", item->name) == NULL)
+			note(text, "extra check", item->name);
+		else if (is_kind(item, "broken index"))
+			note(text, "broken index", item->name);
+		else if (is_kind(item, "index") &&
+				 count_indexes(wanted, item->definition) < count_indexes(there, item->definition))
+			note(text, "extra index", item->name);
+	}
+}
+
+char *
+trident_collection_drift(const TridentCollection *collection,
+						 const TridentCollectionShard *shard,
+						 List *wanted, List *there)
+{
+	StringInfoData text;
+	ListCell   *lc;
+
+	initStringInfo(&text);
+	foreach(lc, wanted)
+	{
+		TridentCollectionItem *item = lfirst(lc);
+		TridentCollectionItem *twin = named(there, item->kind, item->name);
+
+		if (is_kind(item, "index"))
+		{
+			if (count_indexes(there, item->definition) < count_indexes(wanted, item->definition))
+				note(&text, "no index", item->definition);
+		}
+		else if (is_kind(item, "key"))
+			continue;
+		else if (twin == NULL)
+			note(&text, is_kind(item, "column") ? "no column" : "no check", item->name);
+		else if (strcmp(twin->definition, item->definition) != 0)
+			note(&text, psprintf("another %s", item->kind), item->name);
+		else if (is_kind(item, "column") &&
+				 twin->not_null != wants_not_null(collection, item))
+			note(&text, twin->not_null ? "NOT NULL in column" : "no NOT NULL in column",
+				 item->name);
+	}
+	if (!has_kind(there, "key"))
+		note(&text, "no", "primary key");
+	if (named(there, "check", NUMBER_CHECK) == NULL)
+		note(&text, "no check", NUMBER_CHECK);
+	note_extra(&text, wanted, there);
+	return text.len > 0 ? text.data : NULL;
+}
+
+/* ADD COLUMN, with what the rows that are there get as its value. */
+static List *
+add_column(const TridentCollection *collection, const char *table,
+		   const TridentCollectionItem *column)
+{
+	const char *name = quote_identifier(column->name);
+	const char *args[] = {psprintf("%u", collection->oid), column->name};
+	char	   *tree = NULL;
+	List	   *statements;
+	TridentBaseSql sql;
+
+	if (column->fill)
+	{
+		trident_base_sql_begin(&sql);
+		tree = trident_base_sql_value(
+			"SELECT d.adbin FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum"
+			" WHERE d.adrelid = $1::oid AND a.attname = $2", 2, args);
+		trident_base_sql_end(&sql);
+	}
+	if (tree && contain_volatile_functions(stringToNode(tree)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot add column \"%s\" to the shards of %s with a volatile default",
+						column->name, collection->name),
+				 errhint("Add the column without a default, and set the default in a second statement.")));
+	statements = list_make1(psprintf("ALTER TABLE %s ADD COLUMN %s %s%s%s%s", table, name,
+									 column->definition,
+									 tree ? " DEFAULT " : "", tree ? column->fill : "",
+									 wants_not_null(collection, column) ? " NOT NULL" : ""));
+	if (tree)
+		statements = lappend(statements,
+							 psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT",
+									  table, name));
+	return statements;
+}
+
+/* What is wanted and not there, or there in another form. */
+static void
+repair_wanted(const TridentCollection *collection, const char *table,
+			  List *wanted, List *there, List **before)
+{
+	ListCell   *lc;
+
+	foreach(lc, wanted)
+	{
+		TridentCollectionItem *item = lfirst(lc);
+		const char *name = quote_identifier(item->name);
+		TridentCollectionItem *twin = named(there, item->kind, item->name);
+
+		if (is_kind(item, "column") && twin == NULL)
+			*before = list_concat(*before, add_column(collection, table, item));
+		else if (is_kind(item, "column") &&
+				 strcmp(twin->definition, item->definition) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot change the type of column \"%s\" of distributed collection %s",
+							item->name, collection->name),
+					 errdetail("It is %s in a shard, and %s in the collection.",
+							   twin->definition, item->definition),
+					 errhint("Add another column, or use trident_collection_undistribute(), change it, and distribute the collection again.")));
+		else if (is_kind(item, "column") &&
+				 twin->not_null != wants_not_null(collection, item))
+			*before = lappend(*before,
+							  psprintf("ALTER TABLE %s ALTER COLUMN %s %s NOT NULL", table, name,
+									   twin->not_null ? "DROP" : "SET"));
+		else if (is_kind(item, "check") &&
+				 (twin == NULL || strcmp(twin->definition, item->definition) != 0))
+			*before = lappend(*before,
+							  psprintf("ALTER TABLE %s %s%s%s ADD CONSTRAINT %s %s", table,
+									   twin ? "DROP CONSTRAINT " : "", twin ? name : "",
+									   twin ? "," : "", name, item->definition));
+	}
+}
+
+/* Indexes as a multiset: what is missing is made, what is too much goes. */
+static void
+repair_indexes(const char *table, List *wanted, List *there,
+			   List **before, List **after)
+{
+	List	   *done = NIL;
+	ListCell   *lc;
+
+	foreach(lc, list_concat_copy(wanted, there))
+	{
+		TridentCollectionItem *item = lfirst(lc);
+		int			missing;
+
+		if (is_kind(item, "broken index"))
+			*after = lappend(*after, psprintf("DROP INDEX IF EXISTS %s", item->name));
+		if (!is_kind(item, "index") ||
+			trident_collection_has_name(done, item->definition))
+			continue;
+		done = lappend(done, (void *) item->definition);
+		missing = count_indexes(wanted, item->definition) -
+			count_indexes(there, item->definition);
+		for (int i = 0; i < missing; i++)
+			*before = lappend(*before, psprintf("CREATE INDEX ON %s %s", table,
+												item->definition));
+		if (missing < 0)
+		{
+			ListCell   *t;
+
+			foreach(t, there)
+			{
+				TridentCollectionItem *extra = lfirst(t);
+
+				if (missing < 0 && is_kind(extra, "index") &&
+					strcmp(extra->definition, item->definition) == 0)
+				{
+					*after = lappend(*after, psprintf("DROP INDEX IF EXISTS %s", extra->name));
+					missing++;
+				}
+			}
+		}
+	}
+}
+
+void
+trident_collection_repair(const TridentCollection *collection,
+						  const TridentCollectionShard *shard,
+						  List *wanted, List *there,
+						  List **before, List **after)
+{
+	const char *table = quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, shard->table);
+	ListCell   *lc;
+
+	*before = *after = NIL;
+	repair_wanted(collection, table, wanted, there, before);
+	if (named(there, "check", NUMBER_CHECK) == NULL)
+		*before = lappend(*before,
+						  psprintf("ALTER TABLE %s ADD CONSTRAINT " NUMBER_CHECK
+								   " CHECK (trident.shard_number(%d, %s) = %d)", table,
+								   collection->modulus, collection->hash_columns,
+								   shard->number));
+	repair_indexes(table, wanted, there, before, after);
+	foreach(lc, there)
+	{
+		TridentCollectionItem *item = lfirst(lc);
+		const char *name = quote_identifier(item->name);
+
+		if (is_kind(item, "check") && strcmp(item->name, NUMBER_CHECK) != 0 &&
+			named(wanted, "check", item->name) == NULL)
+			*before = lappend(*before, psprintf("ALTER TABLE %s DROP CONSTRAINT %s", table, name));
+		else if (is_kind(item, "column") && named(wanted, "column", item->name) == NULL)
+			*after = lappend(*after, psprintf("ALTER TABLE %s DROP COLUMN %s", table, name));
+	}
+	if (!has_kind(there, "key"))
+	{
+		StringInfoData key;
+
+		initStringInfo(&key);
+		foreach(lc, collection->key)
+			appendStringInfo(&key, "%s%s", key.len > 0 ? ", " : "",
+							 quote_identifier(lfirst(lc)));
+		*before = lappend(*before, psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", table, key.data));
+	}
+}

@@ -1,0 +1,52 @@
+/*
+ * inventory.h
+ *	  What a table consists of, to be compared with what it should.
+ */
+#ifndef TRIDENT_COLLECTION_INVENTORY_H
+#define TRIDENT_COLLECTION_INVENTORY_H
+
+#include "collection/shard.h"
+
+/* A part of a table. */
+typedef struct TridentCollectionItem
+{
+	const char *kind;			/* "column", "check", "key", "index",
+								 * "broken index" */
+	const char *name;			/* of the column, constraint or index */
+	const char *definition;		/* but for what is below */
+	bool		not_null;		/* of a column */
+	const char *fill;			/* of a column of a collection: what old rows
+								 * get, or NULL */
+} TridentCollectionItem;
+
+/*
+ * The query for the parts of the table whose name, as text, is $1; rows of
+ * five columns as above.
+ */
+extern const char *const trident_collection_inventory_query;
+
+/* The parts of a table here, of TridentCollectionItem *. */
+extern List *trident_collection_inventory(Oid table);
+
+/* The parts that a reply of that query tells. */
+extern List *trident_collection_inventory_read(const TridentExchangeReply *reply);
+
+/*
+ * How a shard with these parts differs from what the collection's table says,
+ * in words; NULL where it does not.
+ */
+extern char *trident_collection_drift(const TridentCollection *collection,
+									  const TridentCollectionShard *shard,
+									  List *wanted, List *there);
+
+/*
+ * What makes it the same: statements that only add, to be run before the
+ * commit, and those that take away, for after it.  Raises an error where that
+ * would lose data: another type, a volatile default.
+ */
+extern void trident_collection_repair(const TridentCollection *collection,
+									  const TridentCollectionShard *shard,
+									  List *wanted, List *there,
+									  List **before, List **after);
+
+#endif							/* TRIDENT_COLLECTION_INVENTORY_H */

@@ -1,0 +1,221 @@
+/*
+ * move.c
+ *	  trident_collection_move_shard and trident_collection_undistribute:
+ *	  shards change their node.
+ *
+ * A shard moves by a copy: a new table on the other node, the rows, the
+ * indexes, then the leaf here is switched, and the old table is dropped after
+ * the commit; until then it is recorded as a leftover.
+ *
+ * Locks: ACCESS EXCLUSIVE on the collection here; SHARE on the old table on
+ * its node, until the commit, which holds off writers that come from other
+ * nodes.  The rows are read after that through the leaf; since its remote
+ * transaction has one snapshot from its first use, none may be open before:
+ * hence no transaction block.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "base/compat.h"
+#include "base/fault.h"
+#include "base/sql.h"
+#include "collection/shard.h"
+#include "node/node.h"
+
+PG_FUNCTION_INFO_V1(trident_collection_move_shard);
+PG_FUNCTION_INFO_V1(trident_collection_undistribute);
+
+static void
+refuse_transaction_block(const char *what)
+{
+	if (IsTransactionBlock())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("%s cannot run inside a transaction block", what),
+				 errdetail("The transaction may hold a snapshot of the shard that is older than its last rows."),
+				 errhint("Call it as a statement of its own.")));
+}
+
+/* The collection, locked against everybody, if it may be changed here. */
+static TridentCollection *
+open_for_change(Oid table)
+{
+	TridentCollection *collection;
+
+	relation_close(trident_collection_open(table, AccessExclusiveLock), NoLock);
+	collection = trident_collection_find(table, false);
+	trident_collection_require_home(collection);
+	return collection;
+}
+
+/* Run local DDL, each statement a string made by psprintf. */
+static void
+run_here(const char *statement)
+{
+	TridentBaseSql sql;
+
+	trident_base_sql_begin(&sql);
+	trident_base_sql_run(statement, 0, NULL);
+	trident_base_sql_end(&sql);
+}
+
+/* How many rows the shard has, now that nobody writes to it any more. */
+static uint64
+lock_and_count(const TridentCollectionShard *shard)
+{
+	const char *table = quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, shard->table);
+	const TridentExchangeReply *reply;
+	TridentCollectionLink *link;
+	TridentBaseSql sql;
+	char	   *count;
+
+	if (!OidIsValid(shard->server))
+	{
+		trident_base_sql_begin(&sql);
+		count = trident_base_sql_value(psprintf("SELECT count(*) FROM %s", table), 0, NULL);
+		trident_base_sql_end(&sql);
+		return strtoull(count, NULL, 10);
+	}
+	link = trident_collection_link(shard->node, 0);
+	trident_collection_run(link, psprintf("LOCK TABLE %s IN SHARE MODE", table));
+	reply = trident_collection_run(link, psprintf("SELECT count(*) FROM %s", table));
+	return strtoull(trident_exchange_value(reply, 0, 0, NULL), NULL, 10);
+}
+
+/* The rows of a leaf, under the name given, into the new shard. */
+static uint64
+copy_rows(const TridentCollection *collection, TridentCollectionShard *target,
+		  const char *source)
+{
+	List	   *columns = trident_collection_columns(collection->oid);
+	StringInfoData query;
+	ListCell   *lc;
+
+	initStringInfo(&query);
+	appendStringInfoString(&query, "SELECT ");
+	foreach(lc, columns)
+		appendStringInfo(&query, "%s, ", quote_identifier(lfirst(lc)));
+	appendStringInfo(&query, "%d FROM %s", target->number, source);
+	return trident_collection_stream(collection, list_make1(target), query.data,
+									 columns, TRIDENT_COLLECTION_CONFLICT_ERROR);
+}
+
+/* Move one shard; returns its rows. */
+static uint64
+move(const TridentCollection *collection, TridentCollectionShard *shard,
+	 const char *node)
+{
+	TridentCollectionShard *target =
+		trident_collection_shard_new(collection, shard->number, node);
+	List	   *targets = list_make1(target);
+	char	   *old_name = psprintf("old_%s", shard->table);
+	const char *old = quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, old_name);
+	const char *table = quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, shard->table);
+	uint64		counted;
+	uint64		moved;
+	char	   *comment;
+
+	counted = lock_and_count(shard);
+	run_here(psprintf("ALTER TABLE %s RENAME TO %s", table, quote_identifier(old_name)));
+	trident_collection_make_schema(targets);
+	trident_collection_run_all(targets, list_make1(
+		trident_collection_define_table(collection, target, collection->oid)));
+	moved = copy_rows(collection, target, old);
+	if (moved != counted)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("shard %d changed while it was moved", shard->number),
+				 errdetail("It has " UINT64_FORMAT " rows, of which " UINT64_FORMAT " were read.",
+						   counted, moved),
+				 errhint("Try again.")));
+	trident_collection_run_all(targets, list_make1(
+		trident_collection_define_indexes(collection, target, collection->oid)));
+	TRIDENT_FAULT("collection-shard-copied");
+
+	run_here(psprintf("ALTER TABLE %s DETACH PARTITION %s", collection->name, old));
+	run_here(psprintf("DROP %s TABLE %s", OidIsValid(shard->server) ? "FOREIGN" : "", old));
+	trident_collection_attach_leaf(collection, target);
+
+	if (OidIsValid(shard->server))
+	{
+		trident_collection_leave(collection, shard);
+		trident_collection_after_commit(shard->node, psprintf("DROP TABLE IF EXISTS %s", table));
+	}
+	comment = trident_collection_define_comment(collection, target, false);
+	if (OidIsValid(target->server))
+		trident_collection_after_commit(target->node, comment);
+	else
+		run_here(comment);
+	*shard = *target;
+	return moved;
+}
+
+Datum
+trident_collection_move_shard(PG_FUNCTION_ARGS)
+{
+	int			number = PG_GETARG_INT32(1);
+	char	   *node = NameStr(*PG_GETARG_NAME(2));
+	TridentCollection *collection;
+	TridentCollectionShard *shard = NULL;
+	uint64		moved;
+	ListCell   *lc;
+
+	refuse_transaction_block("trident_collection_move_shard()");
+	collection = open_for_change(PG_GETARG_OID(0));
+	foreach(lc, collection->shards)
+	{
+		if (((TridentCollectionShard *) lfirst(lc))->number == number)
+			shard = lfirst(lc);
+	}
+	if (shard == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("collection %s has no shard %d", collection->name, number),
+				 errhint("Its shards are numbered from 0 to %d.", collection->modulus - 1)));
+	if (trident_node_server(node) == shard->server)
+		PG_RETURN_INT64(0);
+	trident_node_require(list_make1(node), TRIDENT_NODE_NEEDS_WRITES);
+	trident_collection_set_quiet(true);
+	moved = move(collection, shard, node);
+	trident_collection_set_quiet(false);
+	PG_RETURN_INT64(moved);
+}
+
+Datum
+trident_collection_undistribute(PG_FUNCTION_ARGS)
+{
+	TridentCollection *collection;
+	uint64		moved = 0;
+	StringInfoData key;
+	ListCell   *lc;
+
+	refuse_transaction_block("trident_collection_undistribute()");
+	collection = open_for_change(PG_GETARG_OID(0));
+	trident_collection_set_quiet(true);
+	foreach(lc, collection->shards)
+	{
+		TridentCollectionShard *shard = lfirst(lc);
+		const char *table;
+
+		if (OidIsValid(shard->server))
+			moved += move(collection, shard, TRIDENT_NODE_LOCAL);
+		table = quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, shard->table);
+		run_here(psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS trident_shard_number", table));
+		run_here(psprintf("COMMENT ON TABLE %s IS NULL", table));
+	}
+	initStringInfo(&key);
+	foreach(lc, collection->key)
+		appendStringInfo(&key, "%s%s", key.len > 0 ? ", " : "",
+						 quote_identifier(lfirst(lc)));
+	run_here(psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", collection->name, key.data));
+	trident_collection_unregister(collection->oid);
+	trident_collection_set_quiet(false);
+	TRIDENT_FAULT("collection-undistributed");
+	PG_RETURN_INT64(moved);
+}

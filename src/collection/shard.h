@@ -1,0 +1,228 @@
+/*
+ * shard.h
+ *	  What the files of collections hand to one another.
+ *
+ *		registry.c		a collection and its shards, from the catalogs
+ *		number.c		the shard that a row belongs to
+ *		remote.c		the transactions on nodes that go with this one
+ *		define.c		the definition of a shard, as SQL
+ *		stream.c		rows of a query into shards, all at once
+ *		replace.c		a plain table gives way to a partitioned one
+ *		distribute.c	a table becomes a collection
+ *		load.c			rows of a query into a collection
+ *		move.c			shards change their node
+ *		inventory.c		what a table consists of, compared and mended
+ *		status.c		every shard as it is found
+ *		sync.c			the shards follow the table
+ *		attach.c		the same collection on another node
+ *		cleanup.c		what failures left behind
+ *
+ * Everything is done in one order: what a node needs is made there first and
+ * committed last before the local commit; the local commit is the decision;
+ * what is no longer needed is dropped after it.  So whoever dies, and when,
+ * a collection is whole: either the old one or the new one.  What may stay
+ * behind are tables that nobody reads; trident_collection_cleanup() finds them.
+ */
+#ifndef TRIDENT_COLLECTION_SHARD_H
+#define TRIDENT_COLLECTION_SHARD_H
+
+#include "nodes/pg_list.h"
+#include "storage/lockdefs.h"
+#include "utils/relcache.h"
+
+#include "collection/collection.h"
+#include "exchange/exchange.h"
+
+/* Connections to one node in one transaction: the shards share them. */
+#define TRIDENT_COLLECTION_LANES 4
+
+/* A shard: a leaf of the collection. */
+typedef struct TridentCollectionShard
+{
+	int			number;			/* the remainder */
+	char	   *node;
+	Oid			server;			/* InvalidOid: local */
+	Oid			leaf;			/* the partition here; InvalidOid: none yet */
+	char	   *table;			/* its name in TRIDENT_COLLECTION_SCHEMA, there */
+} TridentCollectionShard;
+
+typedef struct TridentCollection
+{
+	Oid			oid;
+	char	   *name;			/* qualified and quoted */
+	char	   *id;				/* the uuid, as text */
+	char	   *home;			/* the node that may change it */
+	char	   *node;			/* the node whose registry has it */
+	List	   *key;			/* of char * */
+	char	   *vector_column;	/* or NULL */
+	char	   *hash_columns;	/* the partition key: quoted, with commas */
+	int			modulus;
+	List	   *shards;			/* of TridentCollectionShard *, by number */
+} TridentCollection;
+
+/* registry.c */
+
+/*
+ * Open and lock the table, of which the caller must be the owner.  The lock
+ * stays until the end of the transaction.
+ */
+extern Relation trident_collection_open(Oid table, LOCKMODE lockmode);
+
+/*
+ * The collection that is registered for a table; with missing_ok NULL where
+ * there is none, else an error.
+ */
+extern TridentCollection *trident_collection_find(Oid table, bool missing_ok);
+
+/* An error unless this node may change the definition of the collection. */
+extern void trident_collection_require_home(const TridentCollection *collection);
+
+/* Write the registry's row; remove it. */
+extern void trident_collection_register(const TridentCollection *collection);
+extern void trident_collection_unregister(Oid table);
+
+/* The names in a name[]; an error that begins with "what" if one is twice. */
+extern List *trident_collection_names(Datum array, const char *what);
+
+extern bool trident_collection_has_name(List *names, const char *name);
+
+/* The name of a table here, qualified and quoted. */
+extern char *trident_collection_table_name(Oid table);
+
+/* The name of a shard's table; palloc'd. */
+extern char *trident_collection_shard_table(const char *id, int number);
+
+/* A new shard of the collection, without a leaf. */
+extern TridentCollectionShard *trident_collection_shard_new(const TridentCollection *collection,
+															int number, const char *node);
+
+/* Record that a shard is to be dropped once this transaction has committed. */
+extern void trident_collection_leave(const TridentCollection *collection,
+									 const TridentCollectionShard *shard);
+
+/* remote.c */
+
+/* A connection to a node with a transaction that goes with ours. */
+typedef struct TridentCollectionLink TridentCollectionLink;
+
+/*
+ * The lane-th connection to a node in this transaction, opened with the
+ * user mapping of the current role if need be.  An error inside a
+ * subtransaction, which could be rolled back here but not there.
+ */
+extern TridentCollectionLink *trident_collection_link(const char *node, int lane);
+
+/* Run a statement there; its error is raised.  The reply lives until the next. */
+extern const TridentExchangeReply *trident_collection_run(TridentCollectionLink *link,
+														  const char *sql);
+
+/* The same in two steps, for several nodes at once. */
+extern void trident_collection_send(TridentCollectionLink *link, const char *sql);
+extern const TridentExchangeReply *trident_collection_receive(TridentCollectionLink *link);
+
+/*
+ * The connection on which all about one of those shards goes, for what is not
+ * committed is seen by no other; NULL for a local one.  Shards of one node
+ * share a few.
+ */
+extern TridentCollectionLink *trident_collection_shard_link(List *shards,
+															const TridentCollectionShard *shard);
+
+/*
+ * Run for each shard the statements of the list at its place in "statements"
+ * (of List * of char *): all nodes at once, local ones meanwhile.
+ */
+extern void trident_collection_run_all(List *shards, List *statements);
+
+/* Make the schema of shards where it is missing, here and on the nodes. */
+extern void trident_collection_make_schema(List *shards);
+
+/* The session, for COPY. */
+extern TridentExchangeSession *trident_collection_session(TridentCollectionLink *link);
+
+/*
+ * Run a statement there after our commit.  What becomes of it is only told by
+ * a warning, so it has to be one that trident_collection_cleanup() makes good.
+ */
+extern void trident_collection_after_commit(const char *node, const char *sql);
+
+/*
+ * DDL on collections is our own from now on, and no business of the event
+ * triggers; until set to false or the end of the transaction.
+ */
+extern void trident_collection_set_quiet(bool on);
+extern bool trident_collection_is_quiet(void);
+
+/* define.c */
+
+/*
+ * Queries about the table whose name, as text, is $1: its columns and
+ * checks as CREATE TABLE lists them, one row; and its indexes but for keys:
+ * the name, and the definition from USING on.
+ */
+extern const char *const trident_collection_elements_query;
+extern const char *const trident_collection_indexes_query;
+
+/*
+ * The statements that make the table of a shard, of char *, without keys and
+ * indexes; and those that add them, once it has its rows.  definition is the
+ * table whose columns, constraints and indexes are meant.
+ */
+extern List *trident_collection_define_table(const TridentCollection *collection,
+											 const TridentCollectionShard *shard,
+											 Oid definition);
+extern List *trident_collection_define_indexes(const TridentCollection *collection,
+											   const TridentCollectionShard *shard,
+											   Oid definition);
+
+/* What a shard's comment is, while its collection is not committed and after. */
+extern char *trident_collection_define_comment(const TridentCollection *collection,
+											   const TridentCollectionShard *shard,
+											   bool pending);
+
+/*
+ * Make a shard, whose table is complete, the leaf of its collection; and
+ * record its OID in it.
+ */
+extern void trident_collection_attach_leaf(const TridentCollection *collection,
+										   TridentCollectionShard *shard);
+
+/* replace.c */
+
+/*
+ * Put a table partitioned by hash of hash_columns in the place of a plain
+ * one: of the same name, columns, defaults, checks, owner, rights, comments
+ * and indexes, but for keys, without rows.  The plain one is dropped; sets oid.
+ */
+extern void trident_collection_replace_plain(TridentCollection *collection);
+
+/* attach.c */
+
+/* Attach a collection anew, as its home has it now. */
+extern void trident_collection_reattach(const TridentCollection *collection);
+
+/* stream.c */
+
+/* What becomes of a row whose key is there already. */
+typedef enum TridentCollectionConflict
+{
+	TRIDENT_COLLECTION_CONFLICT_ERROR,
+	TRIDENT_COLLECTION_CONFLICT_NOTHING,
+	TRIDENT_COLLECTION_CONFLICT_UPDATE
+} TridentCollectionConflict;
+
+/*
+ * Run a query, with the rights and the search_path of the caller, and write
+ * its rows into the shards given (of TridentCollectionShard *): its columns
+ * are those listed (of char *), and then the number of the shard.  Rows of
+ * other shards are an error.  Returns how many the shards took.
+ */
+extern uint64 trident_collection_stream(const TridentCollection *collection,
+										List *shards, const char *query,
+										List *columns,
+										TridentCollectionConflict conflict);
+
+/* The columns that rows are written with: all but generated ones. */
+extern List *trident_collection_columns(Oid table);
+
+#endif							/* TRIDENT_COLLECTION_SHARD_H */

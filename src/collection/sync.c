@@ -1,0 +1,349 @@
+/*
+ * sync.c
+ *	  trident_collection_sync, and the event triggers that keep the shards
+ *	  what the table of the collection says.
+ *
+ * DDL on that table is done here by the server, and then on the shards by the
+ * same comparison that trident_collection_sync() makes, in the same
+ * transaction: what is added before the commit, what is removed after it.
+ * What a comparison cannot tell, such as a column that got another name, is
+ * refused.  DROP leaves the shards for trident_collection_cleanup().
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "catalog/namespace.h"
+#include "commands/event_trigger.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "base/compat.h"
+#include "base/fault.h"
+#include "base/sql.h"
+#include "collection/inventory.h"
+#include "collection/shard.h"
+#include "node/node.h"
+
+PG_FUNCTION_INFO_V1(trident_collection_sync);
+PG_FUNCTION_INFO_V1(trident_collection_ddl_start);
+PG_FUNCTION_INFO_V1(trident_collection_ddl_end);
+PG_FUNCTION_INFO_V1(trident_collection_ddl_drop);
+
+#define NCOLUMNS 3
+
+/* Collections of which the command at work drops an index. */
+static List *losing_index = NIL;
+
+/* Tell what is done to a shard, if somebody wants to know. */
+static void
+tell(ReturnSetInfo *result, const TridentCollectionShard *shard, const char *action)
+{
+	Datum		values[NCOLUMNS];
+	bool		nulls[NCOLUMNS] = {false};
+	NameData	node;
+
+	if (result == NULL)
+		return;
+	namestrcpy(&node, shard->node);
+	values[0] = Int32GetDatum(shard->number);
+	values[1] = NameGetDatum(&node);
+	values[2] = CStringGetTextDatum(action);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* What the table of a remote shard consists of, in our transaction there. */
+static List *
+inventory_there(List *shards, const TridentCollectionShard *shard)
+{
+	TridentCollectionLink *link = trident_collection_shard_link(shards, shard);
+	const char *values[1];
+	TridentExchangeCall call = {
+		.sql = trident_collection_inventory_query,
+		.nparams = 1,
+		.values = values,
+		.purpose = "the definition of a shard"
+	};
+	const TridentExchangeReply *reply;
+
+	values[0] = quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, shard->table);
+	reply = trident_exchange_session_exec(trident_collection_session(link), &call, 0);
+	if (!reply->ok)
+		trident_exchange_raise(ERROR, reply);
+	return trident_collection_inventory_read(reply);
+}
+
+/* Make all remote shards what the table is; local ones follow by themselves. */
+static void
+sync_shards(const TridentCollection *collection, ReturnSetInfo *result)
+{
+	List	   *wanted = trident_collection_inventory(collection->oid);
+	List	   *shards = NIL;
+	List	   *statements = NIL;
+	ListCell   *lc;
+
+	if (list_length(collection->shards) != collection->modulus)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot attach or detach partitions of distributed collection %s",
+						collection->name),
+				 errhint("Move shards with trident_collection_move_shard().")));
+	foreach(lc, collection->shards)
+	{
+		if (OidIsValid(((TridentCollectionShard *) lfirst(lc))->server))
+			shards = lappend(shards, lfirst(lc));
+	}
+	foreach(lc, shards)
+	{
+		TridentCollectionShard *shard = lfirst(lc);
+		List	   *before;
+		List	   *after;
+		ListCell   *s;
+
+		trident_collection_repair(collection, shard, wanted,
+								  inventory_there(shards, shard), &before, &after);
+		statements = lappend(statements, before);
+		foreach(s, before)
+			tell(result, shard, lfirst(s));
+		foreach(s, after)
+		{
+			tell(result, shard, lfirst(s));
+			trident_collection_after_commit(shard->node, lfirst(s));
+		}
+	}
+	trident_collection_run_all(shards, statements);
+	TRIDENT_FAULT("collection-synced");
+}
+
+/* Take over a collection that a dump brought here. */
+static void
+take_over(TridentCollection *collection)
+{
+	const char *args[] = {psprintf("%u", collection->oid), trident_node_own_uuid()};
+	TridentBaseSql sql;
+
+	if (strcmp(collection->node, args[1]) == 0)
+		return;
+	trident_base_sql_begin_as_owner(&sql);
+	trident_base_sql_run(
+		"UPDATE trident.collection SET home = CASE WHEN home = node THEN $2::uuid ELSE home END,"
+		" node = $2::uuid WHERE collection = $1::oid::regclass", 2, args);
+	trident_base_sql_end(&sql);
+	ereport(NOTICE,
+			(errcode(ERRCODE_SUCCESSFUL_COMPLETION),
+			 errmsg("collection %s was of node %s and is now of this one",
+					collection->name, collection->node),
+			 errhint("See that no other database still serves it.")));
+}
+
+/* New comments on the shards name the home that they have now. */
+static void
+rename_home(const TridentCollection *collection)
+{
+	ListCell   *lc;
+
+	foreach(lc, collection->shards)
+	{
+		TridentCollectionShard *shard = lfirst(lc);
+
+		if (OidIsValid(shard->server))
+			trident_collection_run(trident_collection_link(shard->node, 0),
+								   trident_collection_define_comment(collection, shard, false));
+	}
+}
+
+Datum
+trident_collection_sync(PG_FUNCTION_ARGS)
+{
+	Oid			table = PG_GETARG_OID(0);
+	TridentCollection *collection;
+	bool		came_by_dump;
+
+	relation_close(trident_collection_open(table, ShareUpdateExclusiveLock), NoLock);
+	InitMaterializedSRF(fcinfo, 0);
+	collection = trident_collection_find(table, false);
+	came_by_dump = strcmp(collection->node, trident_node_own_uuid()) != 0;
+	take_over(collection);
+	collection = trident_collection_find(table, false);
+	if (strcmp(collection->home, collection->node) != 0)
+	{
+		trident_collection_reattach(collection);
+		return (Datum) 0;
+	}
+	if (came_by_dump)
+		rename_home(collection);
+	sync_shards(collection, (ReturnSetInfo *) fcinfo->resultinfo);
+	return (Datum) 0;
+}
+
+static void
+check_called(FunctionCallInfo fcinfo)
+{
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function can only be called as an event trigger"),
+				 errhint("Use trident_collection_sync().")));
+}
+
+/*
+ * The collections whose tables, or indexes of those, the command was about.
+ * Rows: the table, and whether the command was about a column by name.
+ */
+static const char *const touched_query =
+"SELECT DISTINCT k.collection::oid, d.object_type = 'table column' AND d.command_tag = 'ALTER TABLE'"
+" FROM pg_event_trigger_ddl_commands() d"
+"  LEFT JOIN pg_index i ON d.classid = 'pg_class'::regclass AND i.indexrelid = d.objid"
+"  JOIN trident.collection k ON d.classid = 'pg_class'::regclass"
+"   AND k.collection IN (d.objid, i.indrelid)"
+" ORDER BY 1";
+
+/* DDL was done on a table: on the shards as well, if it is a collection. */
+static void
+follow_ddl(Oid table, bool renames_column)
+{
+	TridentCollection *collection = trident_collection_find(table, true);
+
+	/* Or a restore is at work: the shards are those of another database. */
+	if (collection == NULL ||
+		strcmp(collection->node, trident_node_own_uuid()) != 0)
+		return;
+	trident_collection_require_home(collection);
+	if (renames_column)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot rename a column of distributed collection %s",
+						collection->name),
+				 errhint("Use trident_collection_undistribute(), rename it, and distribute the collection again.")));
+	sync_shards(collection, NULL);
+}
+
+/*
+ * What will be dropped is known by name only before it is: an index tells its
+ * table now or never.
+ */
+Datum
+trident_collection_ddl_start(PG_FUNCTION_ARGS)
+{
+	DropStmt   *drop;
+	ListCell   *lc;
+
+	check_called(fcinfo);
+	losing_index = NIL;
+	drop = castNode(DropStmt, ((EventTriggerData *) fcinfo->context)->parsetree);
+	foreach(lc, drop->objects)
+	{
+		Oid			index = RangeVarGetRelid(makeRangeVarFromNameList(lfirst(lc)),
+											 NoLock, true);
+		Oid			table = OidIsValid(index) ? IndexGetRelation(index, true) : InvalidOid;
+		MemoryContext context = MemoryContextSwitchTo(TopTransactionContext);
+
+		if (OidIsValid(table))
+			losing_index = list_append_unique_oid(losing_index, table);
+		MemoryContextSwitchTo(context);
+	}
+	PG_RETURN_NULL();
+}
+
+Datum
+trident_collection_ddl_end(PG_FUNCTION_ARGS)
+{
+	TridentBaseRows *touched;
+	TridentBaseSql sql;
+	List	   *tables = losing_index;
+	ListCell   *lc;
+
+	check_called(fcinfo);
+	losing_index = NIL;
+	if (trident_collection_is_quiet())
+		PG_RETURN_NULL();
+	if (((EventTriggerData *) fcinfo->context)->tag == CMDTAG_DROP_INDEX)
+	{
+		foreach(lc, tables)
+			follow_ddl(lfirst_oid(lc), false);
+		PG_RETURN_NULL();
+	}
+	trident_base_sql_begin_as_owner(&sql);
+	touched = trident_base_sql_rows(touched_query, 0, NULL);
+	trident_base_sql_end(&sql);
+	for (int i = 0; i < touched->nrows; i++)
+		follow_ddl((Oid) strtoul(touched->value[i][0], NULL, 10),
+				   touched->value[i][1][0] == 't');
+	PG_RETURN_NULL();
+}
+
+/* The collections that were dropped. */
+static const char *const dropped_query =
+"SELECT k.collection::oid, k.id, k.shards, k.home = s.uuid, k.node = s.uuid"
+" FROM pg_event_trigger_dropped_objects() d"
+"  JOIN trident.collection k ON d.classid = 'pg_class'::regclass AND k.collection = d.objid AND d.objsubid = 0"
+"  CROSS JOIN trident.node_identity s";
+
+/* Shards of a collection that was dropped stay until the cleanup. */
+static void
+leave_shards(char **row)
+{
+	const char *args[] = {row[0], row[1], row[2]};
+	TridentBaseSql sql;
+
+	trident_base_sql_begin_as_owner(&sql);
+	trident_base_sql_run(
+		"INSERT INTO trident.collection_leftover (node, shard, collection)"
+		" SELECT s.srvname, 'c' || translate($2, '-', '') || '_' || n, $2"
+		" FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw,"
+		"  generate_series(0, $3::integer - 1) n WHERE w.fdwname = 'postgres_fdw'"
+		" ON CONFLICT DO NOTHING", 3, args);
+	trident_base_sql_end(&sql);
+	ereport(NOTICE,
+			(errcode(ERRCODE_SUCCESSFUL_COMPLETION),
+			 errmsg("the shards of the dropped collection are still on their nodes"),
+			 errhint("Run trident_collection_cleanup() once this has committed.")));
+}
+
+/* An attached collection may not take the shards of its home with it. */
+static void
+refuse_drop_of_shards(void)
+{
+	TridentBaseSql sql;
+	char	   *shard;
+
+	trident_base_sql_begin(&sql);
+	shard = trident_base_sql_value(
+		"SELECT object_identity FROM pg_event_trigger_dropped_objects()"
+		" WHERE object_type = 'table' AND schema_name = '" TRIDENT_COLLECTION_SCHEMA "' LIMIT 1", 0, NULL);
+	trident_base_sql_end(&sql);
+	if (shard)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot drop a collection that is attached here with a shard in it"),
+				 errdetail("Shard %s belongs to the collection at its home.", shard),
+				 errhint("Use trident_collection_detach().")));
+}
+
+Datum
+trident_collection_ddl_drop(PG_FUNCTION_ARGS)
+{
+	TridentBaseRows *dropped;
+	TridentBaseSql sql;
+
+	check_called(fcinfo);
+	if (trident_collection_is_quiet())
+		PG_RETURN_NULL();
+	trident_base_sql_begin_as_owner(&sql);
+	dropped = trident_base_sql_rows(dropped_query, 0, NULL);
+	trident_base_sql_end(&sql);
+	for (int i = 0; i < dropped->nrows; i++)
+	{
+		char	  **row = dropped->value[i];
+
+		if (row[4][0] == 't' && row[3][0] == 't')
+			leave_shards(row);
+		else if (row[4][0] == 't')
+			refuse_drop_of_shards();
+		trident_collection_unregister((Oid) strtoul(row[0], NULL, 10));
+	}
+	PG_RETURN_NULL();
+}
