@@ -165,11 +165,10 @@ attach(const char *name, const char *node)
 	for (int i = 0; i < reply->nrows; i++)
 	{
 		int			number = pg_strtoint32(value_of(reply, i, 0));
+		char	   *holder = node_of(value_of(reply, i, 1), collection->node, number);
 
 		collection->shards = lappend(collection->shards,
-									 trident_collection_shard_new(collection, number,
-																  node_of(value_of(reply, i, 1),
-																		  collection->node, number)));
+									 trident_collection_shard_new(collection, number, holder));
 	}
 	trident_exchange_session_close(session);
 	for (int i = 0; i < list_length(collection->shards); i++)

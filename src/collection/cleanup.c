@@ -32,9 +32,13 @@ PG_FUNCTION_INFO_V1(trident_collection_cleanup);
 
 #define NCOLUMNS 4
 
-/* Tables of the schema of shards that name this home, $1; pending or not. */
+/* What a node says of a shard. */
+#define IS_PENDING	0x01
+#define IS_ATTACHED	0x02
+
+/* Tables of the schema of shards that name this home, $1: pending, attached there. */
 static const char *const shards_query =
-"SELECT c.relname, obj_description(c.oid, 'pg_class') LIKE '%, pending'"
+"SELECT c.relname, obj_description(c.oid, 'pg_class') LIKE '%, pending', c.relispartition"
 " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 " WHERE n.nspname = '" TRIDENT_COLLECTION_SCHEMA "' AND c.relkind IN ('r', 'p')"
 "  AND obj_description(c.oid, 'pg_class') ~ (' a trident collection of node ' || $1::text || '(, pending)?$')"
@@ -51,15 +55,16 @@ typedef struct Cleanup
 static void
 tell(const Cleanup *cleanup, const char *table, bool done, const char *action)
 {
-	Datum		values[NCOLUMNS];
+	Datum		values[NCOLUMNS] = {0};
 	bool		nulls[NCOLUMNS] = {false};
 	NameData	node;
 
 	namestrcpy(&node, cleanup->node);
 	values[0] = NameGetDatum(&node);
 	nulls[1] = table == NULL;
-	values[1] = table ?
-		CStringGetTextDatum(quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, table)) : (Datum) 0;
+	if (table)
+		values[1] = CStringGetTextDatum(quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA,
+																   table));
 	values[2] = BoolGetDatum(done);
 	values[3] = CStringGetTextDatum(action);
 	tuplestore_putvalues(cleanup->result->setResult, cleanup->result->setDesc,
@@ -122,14 +127,18 @@ act(const Cleanup *cleanup, const char *table, const char *sql, const char *acti
 }
 
 static void
-clean_shard(const Cleanup *cleanup, const char *table, bool pending)
+clean_shard(const Cleanup *cleanup, const char *table, int state)
 {
+	bool		pending = (state & IS_PENDING) != 0;
 	TridentCollectionShard *shard;
 	TridentCollection *collection = find_leaf(cleanup, table, &shard);
 
 	if (collection && pending)
 		act(cleanup, table, trident_collection_define_comment(collection, shard, false),
 			"its comment said pending");
+	else if (!collection && (state & IS_ATTACHED))
+		tell(cleanup, table, false,
+			 "it is part of a collection attached there; run trident_collection_detach() on the node");
 	else if (!collection && (pending || is_recorded(cleanup, table)))
 		act(cleanup, table,
 			psprintf("DROP TABLE %s", quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, table)),
@@ -169,9 +178,9 @@ clean_node(Cleanup *cleanup)
 	};
 	const TridentExchangeReply *reply;
 	List	   *tables = NIL;
-	List	   *pendings = NIL;
+	List	   *states = NIL;
 	ListCell   *lc;
-	ListCell   *pending;
+	ListCell   *state;
 
 	reply = trident_exchange_session_exec(cleanup->session, &look, 0);
 	if (!reply->ok)
@@ -182,10 +191,12 @@ clean_node(Cleanup *cleanup)
 	for (int i = 0; i < reply->nrows; i++)
 	{
 		tables = lappend(tables, pstrdup(trident_exchange_value(reply, i, 0, NULL)));
-		pendings = lappend_int(pendings, trident_exchange_value(reply, i, 1, NULL)[0] == 't');
+		states = lappend_int(states,
+							 (trident_exchange_value(reply, i, 1, NULL)[0] == 't' ? IS_PENDING : 0) |
+							 (trident_exchange_value(reply, i, 2, NULL)[0] == 't' ? IS_ATTACHED : 0));
 	}
-	forboth(lc, tables, pending, pendings)
-		clean_shard(cleanup, lfirst(lc), lfirst_int(pending));
+	forboth(lc, tables, state, states)
+		clean_shard(cleanup, lfirst(lc), lfirst_int(state));
 	reply = trident_exchange_session_exec(cleanup->session, &again, 0);
 	if (reply->ok)
 		forget_leftovers(cleanup, pstrdup(trident_exchange_value(reply, 0, 0, NULL)));

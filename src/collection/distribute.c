@@ -138,20 +138,15 @@ primary_key(Oid table)
 }
 
 /*
- * The key: as given, else the primary key.  It identifies a row on every
- * shard, and so in all, only if it holds the columns that shards go by.
- * Sets the key and the hash columns; returns whether text is among the key.
+ * The key: as given, else the primary key; the columns that shards go by, if
+ * the table does not say otherwise.
  */
-static bool
+static void
 choose_key(TridentCollection *collection, Relation rel, List *key)
 {
-	const char *args[] = {psprintf("%u", collection->oid)};
 	List	   *columns = trident_collection_columns(collection->oid);
 	StringInfoData quoted;
-	TridentBaseRows *hash;
 	ListCell   *lc;
-	TridentBaseSql sql;
-	bool		has_text = false;
 
 	collection->key = key ? key : primary_key(collection->oid);
 	if (collection->key == NIL)
@@ -173,14 +168,28 @@ choose_key(TridentCollection *collection, Relation rel, List *key)
 		appendStringInfo(&quoted, "%s%s", quoted.len > 0 ? ", " : "",
 						 quote_identifier(name));
 	}
+	collection->hash_columns = quoted.data;
+}
+
+/*
+ * The partition key of a table that is partitioned already.  A key identifies
+ * a row in all shards, as it does in one, only if it holds these columns.
+ */
+static void
+take_partition_key(TridentCollection *collection)
+{
+	const char *args[] = {psprintf("%u", collection->oid)};
+	StringInfoData quoted;
+	TridentBaseRows *hash;
+	TridentBaseSql sql;
 
 	trident_base_sql_begin(&sql);
 	hash = trident_base_sql_rows(
 		"SELECT a.attname FROM pg_partitioned_table p, unnest(p.partattrs) WITH ORDINALITY k (attnum, n)"
 		" JOIN pg_attribute a ON a.attnum = k.attnum"
 		" WHERE p.partrelid = $1::oid AND a.attrelid = p.partrelid ORDER BY k.n", 1, args);
-	if (hash->nrows > 0)
-		resetStringInfo(&quoted);
+	trident_base_sql_end(&sql);
+	initStringInfo(&quoted);
 	for (int i = 0; i < hash->nrows; i++)
 	{
 		char	   *name = hash->value[i][0];
@@ -193,17 +202,27 @@ choose_key(TridentCollection *collection, Relation rel, List *key)
 					 errhint("Name the columns of the partition key in key too.")));
 		appendStringInfo(&quoted, "%s%s", i > 0 ? ", " : "", quote_identifier(name));
 	}
+	collection->hash_columns = quoted.data;
+}
+
+/* Is any column of the key compared by a collation? */
+static bool
+has_text_key(const TridentCollection *collection)
+{
+	ListCell   *lc;
+
 	foreach(lc, collection->key)
 	{
-		const char *column_args[] = {args[0], lfirst(lc)};
+		AttrNumber	column = get_attnum(collection->oid, lfirst(lc));
+		Oid			type;
+		int32		typmod;
+		Oid			collation;
 
-		has_text |= trident_base_sql_value(
-			"SELECT 1 FROM pg_attribute WHERE attrelid = $1::oid AND attname = $2 AND attcollation <> 0",
-			2, column_args) != NULL;
+		get_atttypetypmodcoll(collection->oid, column, &type, &typmod, &collation);
+		if (OidIsValid(collation))
+			return true;
 	}
-	trident_base_sql_end(&sql);
-	collection->hash_columns = quoted.data;
-	return has_text;
+	return false;
 }
 
 /* The shards, dealt to the nodes in turn. */
@@ -212,9 +231,12 @@ deal_shards(TridentCollection *collection, List *nodes, int n)
 {
 	collection->modulus = n;
 	for (int i = 0; i < n; i++)
+	{
+		const char *node = list_nth(nodes, i % list_length(nodes));
+
 		collection->shards = lappend(collection->shards,
-									 trident_collection_shard_new(collection, i,
-																  list_nth(nodes, i % list_length(nodes))));
+									 trident_collection_shard_new(collection, i, node));
+	}
 }
 
 /* Make the shards, with the rows and the indexes of a table. */
@@ -340,13 +362,20 @@ count_shards(FunctionCallInfo fcinfo, int n, List *nodes)
 	return shards;
 }
 
+static char *
+new_id(void)
+{
+	Datum		uuid = DirectFunctionCall1(gen_random_uuid, (Datum) 0);
+
+	return DatumGetCString(DirectFunctionCall1(uuid_out, uuid));
+}
+
 Datum
 trident_collection_distribute(PG_FUNCTION_ARGS)
 {
 	TridentCollection *collection = palloc0(sizeof(TridentCollection));
 	List	   *nodes;
 	Relation	rel;
-	bool		has_text;
 	bool		is_plain;
 	uint64		moved;
 
@@ -365,18 +394,19 @@ trident_collection_distribute(PG_FUNCTION_ARGS)
 						RelationGetRelationName(rel)),
 				 errhint("Move its shards with trident_collection_move_shard().")));
 	check_table(rel);
-	has_text = choose_key(collection, rel, PG_ARGISNULL(3) ? NIL :
-						  trident_collection_names(PG_GETARG_DATUM(3), "key columns"));
+	choose_key(collection, rel, PG_ARGISNULL(3) ? NIL :
+			   trident_collection_names(PG_GETARG_DATUM(3), "key columns"));
 	is_plain = rel->rd_rel->relkind == RELKIND_RELATION;
+	if (!is_plain)
+		take_partition_key(collection);
 	collection->name = trident_collection_table_name(collection->oid);
 	relation_close(rel, NoLock);
 
 	collection->home = collection->node = trident_node_own_uuid();
-	collection->id = DatumGetCString(DirectFunctionCall1(uuid_out,
-														 DirectFunctionCall1(gen_random_uuid, (Datum) 0)));
+	collection->id = new_id();
 	(void) count_shards(fcinfo, 2, nodes);
 	trident_node_require(nodes, TRIDENT_NODE_NEEDS_WRITES |
-						 (has_text ? TRIDENT_NODE_NEEDS_COLLATION : 0));
+						 (has_text_key(collection) ? TRIDENT_NODE_NEEDS_COLLATION : 0));
 	deal_shards(collection, nodes, count_shards(fcinfo, 2, nodes));
 
 	moved = fill_shards(collection, collection->name);

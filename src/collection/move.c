@@ -47,10 +47,16 @@ static TridentCollection *
 open_for_change(Oid table)
 {
 	TridentCollection *collection;
+	TridentBaseSql sql;
 
 	relation_close(trident_collection_open(table, AccessExclusiveLock), NoLock);
 	collection = trident_collection_find(table, false);
 	trident_collection_require_home(collection);
+
+	/* Holds off the cleanup, which would take new shards for leftovers. */
+	trident_base_sql_begin_as_owner(&sql);
+	trident_base_sql_run("LOCK TABLE trident.collection IN ROW EXCLUSIVE MODE", 0, NULL);
+	trident_base_sql_end(&sql);
 	return collection;
 }
 
@@ -84,6 +90,15 @@ lock_and_count(const TridentCollectionShard *shard)
 	}
 	link = trident_collection_link(shard->node, 0);
 	trident_collection_run(link, psprintf("LOCK TABLE %s IN SHARE MODE", table));
+	reply = trident_collection_run(link, psprintf(
+		"SELECT relispartition FROM pg_class WHERE oid = %s::regclass",
+		quote_literal_cstr(table)));
+	if (trident_exchange_value(reply, 0, 0, NULL)[0] == 't')
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("shard %d is part of a collection attached on node \"%s\"",
+						shard->number, shard->node),
+				 errhint("Run trident_collection_detach() there first, and trident_collection_attach() afterwards.")));
 	reply = trident_collection_run(link, psprintf("SELECT count(*) FROM %s", table));
 	return strtoull(trident_exchange_value(reply, 0, 0, NULL), NULL, 10);
 }

@@ -84,6 +84,7 @@ extern void trident_collection_unregister(Oid table);
 /* The names in a name[]; an error that begins with "what" if one is twice. */
 extern List *trident_collection_names(Datum array, const char *what);
 
+/* Is the name among those? */
 extern bool trident_collection_has_name(List *names, const char *name);
 
 /* The name of a table here, qualified and quoted. */

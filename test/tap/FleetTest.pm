@@ -1,0 +1,164 @@
+# FleetTest.pm
+#	  What the tests of a fleet share: clusters on loopback that know one
+#	  another as nodes, by password; and what is to be true after every test.
+#
+# Nodes are called node1, node2 ...; in each the database "app" has the
+# extension, the others as nodes for the superuser and for the ordinary role
+# "app", and a schema of shards that app may create in.
+
+package FleetTest;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(fleet fleet_node introduce app_sql as_app fails_with
+  shard_tables no_leftovers);
+
+# n started nodes that know one another; conf => text for postgresql.conf,
+# preload => 0 for servers without the library preloaded, faults => 1 for the
+# library with fault points, names => names to use instead of node1 ...
+sub fleet
+{
+	my ($n, %how) = @_;
+	my @names = $how{names} ? @{ $how{names} } : map { "node$_" } 1 .. $n;
+	my @nodes = map { fleet_node("fleet$_", %how) } 1 .. $n;
+
+	for my $i (0 .. $#nodes)
+	{
+		for my $j (0 .. $#nodes)
+		{
+			introduce($nodes[$i], $names[$j], $nodes[$j]) if $i != $j;
+		}
+	}
+	return @nodes;
+}
+
+# One such cluster, which knows no other.
+sub fleet_node
+{
+	my ($name, %how) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name,
+		$how{faults} ? (install_path => $ENV{TRIDENT_FAULTS}) : ());
+
+	$node->init;
+	$node->append_conf('postgresql.conf', <<"END");
+listen_addresses = '127.0.0.1'
+shared_buffers = 32MB
+max_connections = 60
+search_path = '"\$user", public, trident'
+jit = off
+END
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'trident'\n")
+	  if $how{preload} // 1;
+	$node->append_conf('postgresql.conf', $how{conf}) if $how{conf};
+	unlink $node->data_dir . '/pg_hba.conf';
+	$node->append_conf('pg_hba.conf', <<"END");
+local all all trust
+host all all 127.0.0.1/32 scram-sha-256
+END
+	$node->start;
+	$node->safe_psql('postgres', <<"END");
+SET password_encryption = 'scram-sha-256';
+CREATE ROLE admin LOGIN SUPERUSER PASSWORD 'secret-of-admin';
+CREATE ROLE app LOGIN PASSWORD 'secret-of-app';
+CREATE DATABASE app;
+END
+	$node->safe_psql('app', <<"END");
+CREATE EXTENSION trident;
+CREATE EXTENSION postgres_fdw;
+GRANT CREATE ON SCHEMA public TO app;
+CREATE SCHEMA trident_shard;
+GRANT USAGE, CREATE ON SCHEMA trident_shard TO app;
+GRANT EXECUTE ON FUNCTION trident_node_check TO app;
+DO \$\$
+DECLARE f regprocedure;
+BEGIN
+	FOR f IN SELECT oid FROM pg_proc WHERE proname LIKE 'trident\\_collection\\_%' LOOP
+		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO app', f);
+	END LOOP;
+END \$\$;
+END
+	return $node;
+}
+
+# Let a node know another under a name.
+sub introduce
+{
+	my ($node, $name, $other) = @_;
+	my $port = $other->port;
+
+	$node->safe_psql('app', <<"END");
+SET client_min_messages = warning;
+SELECT trident_node_add('$name', '127.0.0.1', $port, 'app');
+GRANT USAGE ON FOREIGN SERVER "$name" TO app;
+CREATE USER MAPPING FOR app SERVER "$name" OPTIONS (user 'app', password 'secret-of-app');
+CREATE USER MAPPING FOR CURRENT_USER SERVER "$name" OPTIONS (user 'admin', password 'secret-of-admin');
+SELECT count(*) FROM trident_node_check('$name');
+END
+	return;
+}
+
+# What a statement prints in database app, as the superuser; it must succeed.
+sub app_sql
+{
+	my ($node, $sql) = @_;
+
+	return $node->safe_psql('app', $sql);
+}
+
+# The same as role app.
+sub as_app
+{
+	my ($node, $sql) = @_;
+
+	return $node->safe_psql('app', $sql, extra_params => [ '-U', 'app' ]);
+}
+
+# A test: the statement fails, and what it says matches; as => 'app' for a role.
+sub fails_with
+{
+	my ($node, $sql, $pattern, $what, %how) = @_;
+	my ($out, $err);
+	my $rc = $node->psql('app', $sql, stdout => \$out, stderr => \$err,
+		$how{as} ? (extra_params => [ '-U', $how{as} ]) : ());
+
+	isnt($rc, 0, "$what: it fails");
+	like($err, $pattern, $what);
+	return;
+}
+
+# How many shards stand on the node, committed or not any more.
+sub shard_tables
+{
+	my ($node) = @_;
+
+	return app_sql($node, <<'END');
+SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'trident_shard' AND c.relkind = 'r'
+END
+}
+
+# A test: nothing of shards, prepared transactions or open ones is on the nodes.
+sub no_leftovers
+{
+	my ($what, @nodes) = @_;
+	my $found = '';
+
+	for my $node (@nodes)
+	{
+		$node->poll_query_until('app',
+			"SELECT count(*) = 0 FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'");
+		$found .= join(' ', $node->name, shard_tables($node), app_sql($node,
+				'SELECT count(*) FROM pg_prepared_xacts'), app_sql($node,
+				"SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")) . "\n";
+	}
+	is($found, join('', map { $_->name . " 0 0 0\n" } @nodes), $what);
+	return;
+}
+
+1;
