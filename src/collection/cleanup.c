@@ -190,10 +190,14 @@ clean_node(Cleanup *cleanup)
 	}
 	for (int i = 0; i < reply->nrows; i++)
 	{
+		int			is = 0;
+
+		if (trident_exchange_value(reply, i, 1, NULL)[0] == 't')
+			is |= IS_PENDING;
+		if (trident_exchange_value(reply, i, 2, NULL)[0] == 't')
+			is |= IS_ATTACHED;
 		tables = lappend(tables, pstrdup(trident_exchange_value(reply, i, 0, NULL)));
-		states = lappend_int(states,
-							 (trident_exchange_value(reply, i, 1, NULL)[0] == 't' ? IS_PENDING : 0) |
-							 (trident_exchange_value(reply, i, 2, NULL)[0] == 't' ? IS_ATTACHED : 0));
+		states = lappend_int(states, is);
 	}
 	forboth(lc, tables, state, states)
 		clean_shard(cleanup, lfirst(lc), lfirst_int(state));

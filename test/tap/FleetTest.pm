@@ -52,6 +52,7 @@ shared_buffers = 32MB
 max_connections = 60
 search_path = '"\$user", public, trident'
 jit = off
+log_statement = none
 END
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'trident'\n")
 	  if $how{preload} // 1;
