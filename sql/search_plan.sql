@@ -36,7 +36,9 @@ SELECT id FROM trident_search('item', '[7,2]', 2, columns => '{title}');
 -- But not where the executor's workers outrun it: with more of them, and over
 -- vectors that are stored out of line.
 SET max_parallel_workers_per_gather = 3;
+SET client_min_messages = notice;
 ALTER TABLE item SET (parallel_workers = 3);
+SET client_min_messages = debug1;
 SELECT id FROM trident_search('item', '[7,2]', 1, columns => '{title}');
 SET max_parallel_workers_per_gather = 2;
 RESET client_min_messages;

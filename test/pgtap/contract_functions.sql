@@ -26,12 +26,23 @@ INSERT INTO wanted VALUES
 	('subvector(trident.vector, integer, integer)', 'trident.vector', 'i', 's', true),
 	('sum(trident.halfvec)', 'trident.halfvec', 'i', 's', false),
 	('sum(trident.vector)', 'trident.vector', 'i', 's', false),
+	('trident_collection_attach(collection text, from_node name)', 'regclass', 'v', 'u', true),
+	('trident_collection_cleanup(OUT node name, OUT shard_table text, OUT done boolean, OUT action text)', 'SETOF record', 'v', 'u', true),
+	('trident_collection_detach(collection regclass)', 'void', 'v', 'u', true),
+	('trident_collection_distribute(collection regclass, nodes name[], shards integer DEFAULT NULL::integer, key name[] DEFAULT NULL::name[])', 'bigint', 'v', 'u', false),
+	('trident_collection_load(collection regclass, query text, columns name[] DEFAULT NULL::name[])', 'bigint', 'v', 'u', false),
+	('trident_collection_move_shard(collection regclass, shard integer, node name)', 'bigint', 'v', 'u', true),
+	('trident_collection_status(collection regclass, verify boolean DEFAULT false, OUT shard integer, OUT node name, OUT shard_table text, OUT rows bigint, OUT size_bytes bigint, OUT indexes integer, OUT misplaced bigint, OUT ok boolean, OUT detail text)', 'SETOF record', 'v', 'u', true),
+	('trident_collection_sync(collection regclass, OUT shard integer, OUT node name, OUT action text)', 'SETOF record', 'v', 'u', true),
+	('trident_collection_undistribute(collection regclass)', 'bigint', 'v', 'u', true),
+	('trident_collection_upsert(collection regclass, query text, columns name[] DEFAULT NULL::name[], update boolean DEFAULT true)', 'bigint', 'v', 'u', false),
 	('trident_index_check(index regclass, heap_all_indexed boolean DEFAULT false)', 'TABLE(block bigint, problem text)', 'v', 'u', true),
 	('trident_index_prewarm(index regclass)', 'bigint', 'v', 'r', true),
 	('trident_index_stats(index regclass, scan_table boolean DEFAULT false, OUT metric text, OUT dimensions integer, OUT format text, OUT bits integer, OUT has_key boolean, OUT generation bigint, OUT trained_rows bigint, OUT lists integer, OUT coarse_lists integer, OUT rows bigint, OUT rows_dead bigint, OUT rows_outside bigint, OUT list_rows_mean double precision, OUT list_rows_p50 bigint, OUT list_rows_p99 bigint, OUT list_rows_max bigint, OUT imbalance double precision, OUT lists_empty integer, OUT lists_with_holes integer, OUT fill double precision, OUT size_bytes bigint, OUT model_bytes bigint, OUT directory_bytes bigint, OUT list_bytes bigint, OUT free_bytes bigint, OUT probes integer, OUT curve_queries integer, OUT recall_curve jsonb)', 'record', 'v', 'r', true),
 	('trident_ivecs_read(path text)', 'TABLE(id bigint, ids integer[])', 's', 's', false),
 	('trident_last_scan(OUT index regclass, OUT lists integer, OUT lists_probed integer, OUT codes_scanned bigint, OUT codes_refined bigint, OUT rows_reranked bigint, OUT rows_returned bigint, OUT rescored integer, OUT target_recall double precision)', 'SETOF record', 'v', 'r', true),
 	('trident_node_add(name name, host text, port integer DEFAULT 5432, dbname name DEFAULT current_database(), fetch_size integer DEFAULT 1000, batch_size integer DEFAULT 1000, pool_size integer DEFAULT NULL::integer, options jsonb DEFAULT NULL::jsonb)', 'text', 'v', 'u', false),
+	('trident_node_check(name name DEFAULT NULL::name, OUT node name, OUT checked text, OUT ok boolean, OUT detail text)', 'SETOF record', 'v', 'u', false),
 	('trident_node_identity()', 'uuid', 's', 's', false),
 	('trident_node_new_identity()', 'uuid', 'v', 'u', false),
 	('trident_node_remove(name name)', 'void', 'v', 'u', true),
@@ -79,7 +90,7 @@ SELECT is_empty(
 	$$SELECT oid::regprocedure FROM member
 	WHERE pronamespace = 'trident'::regnamespace
 		AND NOT (proisstrict AND provolatile = 'i' AND proparallel = 's')
-		AND proname NOT IN ('vecs_rows', 'ivecs_rows', 'index_handler')
+		AND proname NOT IN ('vecs_rows', 'ivecs_rows', 'index_handler', 'shard_number')
 		AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
 		AND proname <> 'ingest_validator' AND proname !~ '^folder_class_'$$,
 	'support functions are immutable, strict and parallel safe');
