@@ -73,6 +73,6 @@ bench:
 # docs/reference, from the comments of SQL objects, settings and messages.
 docs:
 	@test/tools/deps install demo
-	@$(SCRIPT) test/server run -- sh -c 'mkdir "$$TRIDENT_OUT/reference" && test/tools/reference write "$$TRIDENT_OUT/reference"'
+	@$(SCRIPT) test/server run -c shared_preload_libraries=trident -- sh -c 'mkdir "$$TRIDENT_OUT/reference" && test/tools/reference write "$$TRIDENT_OUT/reference"'
 	@rm -f docs/reference/*.md
 	@cp test/out/server/reference/*.md docs/reference/

@@ -10,6 +10,8 @@
 #include "base/compat.h"
 #include "base/fault.h"
 #include "base/guc.h"
+#include "base/shmem.h"
+#include "base/worker.h"
 #include "collection/collection.h"
 #include "exchange/exchange.h"
 #include "index/index.h"
@@ -23,9 +25,11 @@ void		_PG_init(void);
 void
 _PG_init(void)
 {
-	/* The setting's first assignment chooses the kernels. */
+	trident_base_shmem_init();
 	trident_base_fault_init();
+	/* The setting's first assignment chooses the kernels. */
 	trident_base_guc_init(trident_simd_choose);
+	trident_base_worker_init();
 	trident_index_init();
 	trident_exchange_init();
 	trident_node_init();

@@ -35,6 +35,9 @@ int			trident_base_ingest_request_timeout = 30000;
 int			trident_base_simd = -1;
 char	   *trident_base_search_filter_extensions = NULL;
 int			trident_base_search_max_k = 10000;
+int			trident_base_worker_idle_timeout = 600000;
+int			trident_base_worker_max = 8;
+int			trident_base_worker_probe_interval = 60000;
 
 static TridentBaseSimdAssign simd_assign_callback = NULL;
 
@@ -231,6 +234,30 @@ trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 							 &trident_base_simd,
 							 -1, simd_options,
 							 PGC_USERSET, 0, NULL, assign_simd, NULL);
+
+	DefineCustomIntVariable("trident.worker_idle_timeout",
+							"Sets the time after which a background worker without work ends.",
+							"It starts again when it is needed, which takes some 20 ms. 0 lets it run for ever.",
+							&trident_base_worker_idle_timeout,
+							600000, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("trident.worker_max",
+							"Sets how many background workers of trident may run at a time.",
+							"Counts all databases; the launcher and the short probes of databases come on top. "
+							"Each takes one of max_worker_processes. "
+							"Without trident in shared_preload_libraries there are none.",
+							&trident_base_worker_max,
+							8, 1, 1000,
+							trident_base_preloaded() ? PGC_POSTMASTER : PGC_SIGHUP,
+							0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("trident.worker_probe_interval",
+							"Sets how often each database is asked whether it needs a background worker.",
+							"It is asked too at server start, after promotion, and when the extension is created, updated or dropped.",
+							&trident_base_worker_probe_interval,
+							60000, 100, 86400000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("trident");
 }

@@ -76,6 +76,15 @@ extern char *trident_base_search_filter_extensions;
 /* trident.search_max_k: the largest k that trident_search accepts. */
 extern int	trident_base_search_max_k;
 
+/* trident.worker_idle_timeout: a worker without work ends after it, in ms. */
+extern int	trident_base_worker_idle_timeout;
+
+/* trident.worker_max: how many workers may run in the whole server. */
+extern int	trident_base_worker_max;
+
+/* trident.worker_probe_interval: how often each database is looked at, in ms. */
+extern int	trident_base_worker_probe_interval;
+
 /*
  * Called when trident.simd changes, with the new value.  base knows no other
  * folder, so trident.c points this at simd before the settings are defined.

@@ -147,10 +147,11 @@ extern void trident_base_worker_record(const struct ErrorData *error);
 
 /*
  * A transaction with a snapshot and SPI connected, that ends with an error
- * after timeout_ms (0: no limit); and its end.  After an error: AbortCurrent-
- * Transaction() or leave run.
+ * after timeout_ms (0: no limit); and its end.  An error in it is left to
+ * end the process, or caught and followed by _abort().
  */
 extern void trident_base_worker_begin(int timeout_ms);
 extern void trident_base_worker_commit(void);
+extern void trident_base_worker_abort(void);
 
 #endif							/* TRIDENT_BASE_WORKER_H */

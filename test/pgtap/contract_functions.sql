@@ -55,6 +55,7 @@ INSERT INTO wanted VALUES
 	('trident_sftp_stat(source text, path text, OUT name text, OUT kind text, OUT size bigint, OUT modified timestamp with time zone, OUT mode text)', 'record', 'v', 'r', true),
 	('trident_simd_level()', 'text', 's', 's', false),
 	('trident_vecs_read(path text, format text DEFAULT NULL::text)', 'TABLE(id bigint, embedding trident.vector)', 's', 's', false),
+	('trident_worker_stop(database name DEFAULT NULL::name, kind text DEFAULT NULL::text, restart boolean DEFAULT false)', 'integer', 'v', 'r', false),
 	('vector_dims(trident.halfvec)', 'integer', 'i', 's', true),
 	('vector_dims(trident.vector)', 'integer', 'i', 's', true),
 	('vector_norm(trident.vector)', 'double precision', 'i', 's', true)
@@ -90,7 +91,7 @@ SELECT is_empty(
 	$$SELECT oid::regprocedure FROM member
 	WHERE pronamespace = 'trident'::regnamespace
 		AND NOT (proisstrict AND provolatile = 'i' AND proparallel = 's')
-		AND proname NOT IN ('vecs_rows', 'ivecs_rows', 'index_handler', 'shard_number')
+		AND proname NOT IN ('vecs_rows', 'ivecs_rows', 'index_handler', 'shard_number', 'worker_rows')
 		AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
 		AND proname <> 'ingest_validator' AND proname !~ '^folder_class_'$$,
 	'support functions are immutable, strict and parallel safe');
