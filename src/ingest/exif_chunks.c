@@ -87,8 +87,6 @@ search_png_tail(TridentExifReader *reader, TridentExifPlaces *places)
 	uint64		start;
 	uint8		window[512];
 
-	if (size == TRIDENT_EXIF_SIZE_UNKNOWN)
-		return;
 	start = size > PNG_TAIL ? size - PNG_TAIL : 0;
 	for (uint64 at = start; at + PNG_HEAD < size; at += sizeof(window) - PNG_HEAD)
 	{
@@ -121,6 +119,12 @@ trident_exif_png_locate(TridentExifReader *reader, uint64 start, bool want_xmp,
 {
 	bool		behind_picture = false;
 
+	/* Without the size of the file, there is no end to look backwards from. */
+	if (reader->input->file_size == TRIDENT_EXIF_SIZE_UNKNOWN)
+	{
+		(void) walk_png(reader, start, places, NULL);
+		return;
+	}
 	(void) walk_png(reader, start, places, &behind_picture);
 	if (behind_picture && !places->tiff.is_known)
 		search_png_tail(reader, places);

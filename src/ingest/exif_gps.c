@@ -132,13 +132,13 @@ is_fractions(const TridentExifEntry *entry, uint64 most)
 		entry->count >= 1 && entry->count <= most;
 }
 
-/* One to three fractions of a circle or a day, in its largest unit (R2, R4). */
-static TridentExifReason
-take_sexagesimal(TridentExifTiff *tiff, const TridentExifEntry *entry,
-				 double *value)
+/* See exif_walk.h. */
+TridentExifReason
+trident_exif_sexagesimal(TridentExifTiff *tiff, const TridentExifEntry *entry,
+						 double *value)
 {
 	uint8		bytes[3 * 8];
-	double		unit = 1;
+	double		parts[3] = {0};
 
 	*value = 0;
 	if (!is_fractions(entry, 3))
@@ -146,19 +146,18 @@ take_sexagesimal(TridentExifTiff *tiff, const TridentExifEntry *entry,
 	if (!trident_exif_entry_read(tiff, entry, entry->size, bytes))
 		return tiff->reader->is_truncated ? TRIDENT_EXIF_REASON_TRUNCATED :
 			TRIDENT_EXIF_REASON_DAMAGED;
-	for (int i = 0; i < (int) entry->count; i++, unit *= 60)
+	for (int i = 0; i < (int) entry->count; i++)
 	{
-		double		part = 0;
 		bool		is_empty;
 		TridentExifReason reason = take_fraction(tiff, bytes + 8 * i,
-												 entry->type, &part, &is_empty);
+												 entry->type, &parts[i], &is_empty);
 
 		if (reason != TRIDENT_EXIF_REASON_NONE && (i == 0 || !is_empty))
 			return reason;
-		if (part < 0)
+		if (parts[i] < 0)
 			return TRIDENT_EXIF_REASON_TYPE;
-		*value += part / unit;
 	}
+	*value = parts[0] + (parts[1] * 60 + parts[2]) / 3600;
 	return TRIDENT_EXIF_REASON_NONE;
 }
 
@@ -179,7 +178,7 @@ static void
 take_angle(TridentExifTiff *tiff, const TridentExifEntry *entry, Angle *angle)
 {
 	angle->is_told = true;
-	angle->reason = take_sexagesimal(tiff, entry, &angle->degrees);
+	angle->reason = trident_exif_sexagesimal(tiff, entry, &angle->degrees);
 }
 
 /* The first letter of a ref, as a capital (R3). */
@@ -271,7 +270,7 @@ take_gps_detail(TridentExifTiff *tiff, const TridentExifEntry *entry,
 			break;
 		case GPS_TIME:
 			gathered->has_gps_time = entry->count == 3 &&
-				take_sexagesimal(tiff, entry, &hours) == TRIDENT_EXIF_REASON_NONE &&
+				trident_exif_sexagesimal(tiff, entry, &hours) == TRIDENT_EXIF_REASON_NONE &&
 				hours < 24;
 			if (gathered->has_gps_time)
 				gathered->gps_time_us = (int64) rint(hours * 3600e6);
@@ -431,24 +430,20 @@ conclude_time(const Gathered *gathered)
 	}
 }
 
-/*
- * Walk a directory that stands in a TIFF structure of its own (CR3), or at an
- * offset of the main one.
- */
+/* Walk a directory, of a TIFF structure of its own (CR3) or of the main one. */
 static void
 walk_part(TridentExifReader *reader, TridentExifTiff *main, uint64 offset,
-		  const TridentExifSpan *own, TridentExifVisit visit,
-		  Gathered *gathered)
+		  const TridentExifSpan *own, TridentExifVisit visit, void *arg)
 {
 	TridentExifTiff tiff;
 
 	if (own->is_known)
 	{
 		if (trident_exif_tiff_open(&tiff, reader, own))
-			trident_exif_ifd_walk(&tiff, tiff.ifd0, visit, gathered);
+			trident_exif_ifd_walk(&tiff, tiff.ifd0, visit, arg);
 	}
 	else if (offset != 0)
-		trident_exif_ifd_walk(main, offset, visit, gathered);
+		trident_exif_ifd_walk(main, offset, visit, arg);
 }
 
 /* See exif_walk.h. */
@@ -473,4 +468,46 @@ trident_exif_gps_read(TridentExifReader *reader, TridentExifPlaces *places,
 	conclude_position(&gathered);
 	conclude_details(&gathered);
 	conclude_time(&gathered);
+}
+
+/* All tags for somebody else. */
+typedef struct Teller
+{
+	TridentExifDirectory directory;
+	TridentExifTag tag;
+	void	   *arg;
+} Teller;
+
+static bool
+visit_any(TridentExifTiff *tiff, const TridentExifEntry *entry, void *arg)
+{
+	Teller	   *teller = arg;
+
+	teller->tag(tiff, teller->directory, entry, teller->arg);
+	return true;
+}
+
+/* See exif_walk.h. */
+void
+trident_exif_tags_walk(TridentExifReader *reader, TridentExifPlaces *places,
+					   TridentExifTag tag, void *arg)
+{
+	TridentExifResult result = {0};
+	Gathered	gathered = {0};
+	TridentExifTiff tiff;
+	Teller		teller = {TRIDENT_EXIF_IFD0, tag, arg};
+
+	gathered.result = &result;
+	gathered.places = places;
+	if (!trident_exif_tiff_open(&tiff, reader, &places->tiff))
+		return;
+	/* Once for where the others are, once for the tags. */
+	trident_exif_ifd_walk(&tiff, tiff.ifd0, visit_ifd0, &gathered);
+	trident_exif_ifd_walk(&tiff, tiff.ifd0, visit_any, &teller);
+	teller.directory = TRIDENT_EXIF_EXIF;
+	walk_part(reader, &tiff, gathered.exif_offset, &places->exif, visit_any,
+			  &teller);
+	teller.directory = TRIDENT_EXIF_GPS;
+	walk_part(reader, &tiff, gathered.gps_offset, &places->gps, visit_any,
+			  &teller);
 }

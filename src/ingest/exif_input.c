@@ -97,3 +97,33 @@ trident_exif_span(TridentExifSpan *span, uint64 start, uint64 length)
 	span->start = start;
 	span->end = start + Min(length, PG_UINT64_MAX - start);
 }
+
+/* See exif_walk.h. */
+void
+trident_exif_text_copy(char *to, const char *from, size_t size)
+{
+	size_t		length = strlen(from);
+
+	if (length >= size)
+		length = size - 1;
+	memcpy(to, from, length);
+	to[length] = '\0';
+}
+
+static char
+lower(char letter)
+{
+	return letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter;
+}
+
+/* See exif_walk.h. */
+bool
+trident_exif_text_begins(const char *text, const char *prefix)
+{
+	for (; *prefix != '\0'; text++, prefix++)
+	{
+		if (lower(*text) != lower(*prefix))
+			return false;
+	}
+	return true;
+}

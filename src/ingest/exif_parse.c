@@ -181,7 +181,7 @@ wants_xmp(TridentExifXmp xmp, const TridentExifResult *result)
 		return true;
 	for (int i = 0; i < (int) lengthof(drone_makes); i++)
 	{
-		if (pg_strncasecmp(result->make, drone_makes[i], strlen(drone_makes[i])) == 0)
+		if (trident_exif_text_begins(result->make, drone_makes[i]))
 			return true;
 	}
 	return false;

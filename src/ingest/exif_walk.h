@@ -85,6 +85,12 @@ trident_exif_big32(const uint8 *bytes)
 		(uint32) bytes[2] << 8 | bytes[3];
 }
 
+/* Copy text, as much as fits into size bytes with its NUL. */
+extern void trident_exif_text_copy(char *to, const char *from, size_t size);
+
+/* Does text begin with prefix, in either case of its letters? */
+extern bool trident_exif_text_begins(const char *text, const char *prefix);
+
 /*
  * Set *span to length bytes from start on, unless it is known already: the
  * first of each counts.
@@ -188,9 +194,41 @@ extern void trident_exif_position_set(TridentExifResult *result,
 									  TridentExifSource source,
 									  double latitude, double longitude);
 
+/* The directories that are looked into. */
+typedef enum TridentExifDirectory
+{
+	TRIDENT_EXIF_IFD0,
+	TRIDENT_EXIF_EXIF,
+	TRIDENT_EXIF_GPS
+} TridentExifDirectory;
+
+/* Called with each entry of the directories of a file. */
+typedef void (*TridentExifTag) (TridentExifTiff *tiff,
+								TridentExifDirectory directory,
+								const TridentExifEntry *entry, void *arg);
+
+/* Call tag with all entries that are known; finds out where XMP is too. */
+extern void trident_exif_tags_walk(TridentExifReader *reader,
+								   TridentExifPlaces *places,
+								   TridentExifTag tag, void *arg);
+
+/*
+ * One to three fractions, of a circle or of a day, in degrees or hours: by
+ * rules R2 and R4 of README; the reason against it, or NONE.
+ */
+extern TridentExifReason trident_exif_sexagesimal(TridentExifTiff *tiff,
+												  const TridentExifEntry *entry,
+												  double *value);
+
 /* Put an altitude into *result, unless it is beyond reason. */
 extern void trident_exif_altitude_set(TridentExifResult *result,
 									  TridentExifSource source, double meters);
+
+/* exif_tags.c */
+
+/* The name of a tag, as exiftool has it; NULL if it is not known here. */
+extern const char *trident_exif_tag_name(TridentExifDirectory directory,
+										 uint16 tag);
 
 /* exif_time.c */
 

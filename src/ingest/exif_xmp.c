@@ -346,7 +346,8 @@ place_of(Properties *properties, const char *name)
 	name++;
 	for (int i = 0; i < (int) lengthof(of_drone); i++)
 	{
-		if (pg_strcasecmp(name, of_drone[i].name) == 0)
+		if (strlen(name) == strlen(of_drone[i].name) &&
+			trident_exif_text_begins(name, of_drone[i].name))
 			return of_drone[i].place;
 	}
 	return NULL;
@@ -361,7 +362,7 @@ keep_property(void *arg, const char *name, const char *value)
 
 	if (place == NULL || *place != '\0')
 		return;
-	strlcpy(place, value, VALUE_SIZE);
+	trident_exif_text_copy(place, value, VALUE_SIZE);
 	if (!properties->needs_position && place == properties->relative_altitude)
 		properties->is_done = true;
 }
@@ -431,9 +432,9 @@ conclude_rest(Properties *properties, TridentExifResult *result)
 	int64		offset;
 
 	if (result->make[0] == '\0')
-		strlcpy(result->make, properties->make, TRIDENT_EXIF_TEXT);
+		trident_exif_text_copy(result->make, properties->make, TRIDENT_EXIF_TEXT);
 	if (result->model[0] == '\0')
-		strlcpy(result->model, properties->model, TRIDENT_EXIF_TEXT);
+		trident_exif_text_copy(result->model, properties->model, TRIDENT_EXIF_TEXT);
 	if (result->has_captured_local ||
 		!trident_exif_time_parse(time, &result->captured_local_us))
 		return;

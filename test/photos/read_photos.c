@@ -21,6 +21,10 @@
 
 #include "ingest/exif.h"
 
+/* c.h leads these to a library that this does without. */
+#undef printf
+#undef fprintf
+
 /* Read one range of a file into space of its own exact size. */
 static TridentExifRange
 read_range(int fd, uint64 from, uint64 to)
