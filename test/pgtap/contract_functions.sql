@@ -38,16 +38,20 @@ INSERT INTO wanted VALUES
 	('trident_collection_upsert(collection regclass, query text, columns name[] DEFAULT NULL::name[], update boolean DEFAULT true)', 'bigint', 'v', 'u', false),
 	('trident_exif(head bytea, file_size bigint DEFAULT NULL::bigint)', 'jsonb', 'i', 's', false),
 	('trident_exif_gps(head bytea, file_size bigint DEFAULT NULL::bigint, xmp text DEFAULT ''auto''::text, OUT latitude double precision, OUT longitude double precision, OUT altitude_m double precision, OUT altitude_source text, OUT relative_altitude_m double precision, OUT direction double precision, OUT captured_at timestamp with time zone, OUT make text, OUT model text, OUT status text, OUT reason text, OUT need_from bigint, OUT need_to bigint, OUT position_source text, OUT direction_ref "char", OUT captured_local timestamp without time zone, OUT captured_zone text)', 'record', 'i', 's', false),
+	('trident_flight_path(site bigint, format text DEFAULT ''geojson''::text)', 'text', 's', 's', false),
+	('trident_gps_outliers(site bigint, multiplier double precision DEFAULT 4.0)', 'TABLE(photo bigint, folder text, name text, latitude double precision, longitude double precision, axis text)', 's', 's', false),
 	('trident_index_check(index regclass, heap_all_indexed boolean DEFAULT false)', 'TABLE(block bigint, problem text)', 'v', 'u', true),
 	('trident_index_prewarm(index regclass)', 'bigint', 'v', 'r', true),
 	('trident_index_stats(index regclass, scan_table boolean DEFAULT false, OUT metric text, OUT dimensions integer, OUT format text, OUT bits integer, OUT has_key boolean, OUT generation bigint, OUT trained_rows bigint, OUT lists integer, OUT coarse_lists integer, OUT rows bigint, OUT rows_dead bigint, OUT rows_outside bigint, OUT list_rows_mean double precision, OUT list_rows_p50 bigint, OUT list_rows_p99 bigint, OUT list_rows_max bigint, OUT imbalance double precision, OUT lists_empty integer, OUT lists_with_holes integer, OUT fill double precision, OUT size_bytes bigint, OUT model_bytes bigint, OUT directory_bytes bigint, OUT list_bytes bigint, OUT free_bytes bigint, OUT probes integer, OUT curve_queries integer, OUT recall_curve jsonb)', 'record', 'v', 'r', true),
 	('trident_ivecs_read(path text)', 'TABLE(id bigint, ids integer[])', 's', 's', false),
 	('trident_last_scan(OUT index regclass, OUT lists integer, OUT lists_probed integer, OUT codes_scanned bigint, OUT codes_refined bigint, OUT rows_reranked bigint, OUT rows_returned bigint, OUT rescored integer, OUT target_recall double precision)', 'SETOF record', 'v', 'r', true),
+	('trident_nearest_photos(site bigint, latitude double precision, longitude double precision, k integer DEFAULT 10)', 'TABLE(photo bigint, folder text, name text, photo_latitude double precision, photo_longitude double precision, altitude_m double precision, captured_at timestamp with time zone, distance_m double precision)', 's', 's', false),
 	('trident_node_add(name name, host text, port integer DEFAULT 5432, dbname name DEFAULT current_database(), fetch_size integer DEFAULT 1000, batch_size integer DEFAULT 1000, pool_size integer DEFAULT NULL::integer, options jsonb DEFAULT NULL::jsonb)', 'text', 'v', 'u', false),
 	('trident_node_check(name name DEFAULT NULL::name, OUT node name, OUT checked text, OUT ok boolean, OUT detail text)', 'SETOF record', 'v', 'u', false),
 	('trident_node_identity()', 'uuid', 's', 's', false),
 	('trident_node_new_identity()', 'uuid', 'v', 'u', false),
 	('trident_node_remove(name name)', 'void', 'v', 'u', true),
+	('trident_postgis_enable()', 'text', 'v', 'u', false),
 	('trident_recall(index regclass, sample integer DEFAULT 100, k integer DEFAULT 10, OUT queries integer, OUT recall double precision, OUT recall_min double precision, OUT target_recall double precision, OUT lists_probed double precision, OUT codes_scanned double precision, OUT rows_reranked double precision, OUT index_ms double precision, OUT exact_ms double precision)', 'record', 'v', 'r', true),
 	('trident_search(collection regclass, query trident.vector, k integer DEFAULT 10, vector_column name DEFAULT NULL::name, metric text DEFAULT NULL::text, filter text DEFAULT NULL::text, filter_args jsonb DEFAULT NULL::jsonb, columns name[] DEFAULT ''{}''::name[], key name[] DEFAULT NULL::name[])', 'TABLE(id text, distance double precision, node name, shard regclass, payload jsonb)', 's', 'r', false),
 	('trident_sftp_confirm(source text)', 'text', 'v', 'u', true),
@@ -95,7 +99,7 @@ SELECT is_empty(
 		AND NOT (proisstrict AND provolatile = 'i' AND proparallel = 's')
 		AND proname NOT IN ('vecs_rows', 'ivecs_rows', 'index_handler', 'shard_number', 'worker_rows')
 		AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
-		AND proname <> 'ingest_validator' AND proname !~ '^folder_class_'$$,
+		AND proname <> 'ingest_validator' AND proname !~ '^(folder_class|site|flight|xml|csv|decimal)_'$$,
 	'support functions are immutable, strict and parallel safe');
 
 SELECT is_empty(

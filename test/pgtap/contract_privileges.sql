@@ -13,7 +13,7 @@ SELECT is_empty(
 		ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
 	WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'trident')
 		AND NOT has_function_privilege('tap_plain', p.oid, 'EXECUTE')
-		AND p.proname NOT IN ('trident_index_check', 'trident_sftp_host_key', 'worker_rows')
+		AND p.proname NOT IN ('trident_index_check', 'trident_sftp_host_key', 'trident_postgis_enable', 'worker_rows')
 		AND p.proname !~ '^trident_(node|collection|worker)_'$$,
 	'every function may be called but those that look into an index or steer a fleet; what they read is guarded by itself');
 SELECT is_empty(
