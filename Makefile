@@ -46,7 +46,7 @@ endif
 
 # The folder test/ exists, so these are phony, whatever PGXS says above.
 .PHONY: all install uninstall installcheck clean distclean
-.PHONY: demo test test-full lint bench docs
+.PHONY: demo test test-full lint bench bench-exchange docs
 
 # Scripts call make again: they get no part of this make's flags.
 SCRIPT = env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS
@@ -69,6 +69,10 @@ lint:
 bench:
 	@test/tools/deps install demo
 	@$(SCRIPT) test/bench/run
+
+bench-exchange:
+	@test/tools/deps install demo
+	@$(SCRIPT) test/bench/exchange
 
 # docs/reference, from the comments of SQL objects, settings and messages.
 docs:

@@ -16,6 +16,7 @@
 #include "exchange/exchange.h"
 #include "index/index.h"
 #include "node/node.h"
+#include "search/search.h"
 #include "simd/simd.h"
 
 PG_MODULE_MAGIC;
@@ -34,4 +35,5 @@ _PG_init(void)
 	trident_exchange_init();
 	trident_node_init();
 	trident_collection_init();
+	trident_search_init();
 }

@@ -67,6 +67,13 @@
 #define TridentAppendPrunes(append) ((append)->part_prune_info != NULL)
 #endif
 
+/* The relations that a scan of a foreign server stands for; joins apart in PG 16. */
+#if PG_VERSION_NUM >= 160000
+#define TridentForeignScanRelids(scan) ((scan)->fs_base_relids)
+#else
+#define TridentForeignScanRelids(scan) ((scan)->fs_relids)
+#endif
+
 /* PG 16 renames relfilenode to locator. */
 #if PG_VERSION_NUM >= 160000
 #define TridentRelationLocator(rel) ((rel)->rd_locator)

@@ -36,6 +36,8 @@
 #define TRIDENT_ERRCODE_SEARCH_NO_KEY MAKE_SQLSTATE('T','R','1','0','3')
 /* The filter is not one that may be run. */
 #define TRIDENT_ERRCODE_SEARCH_FILTER MAKE_SQLSTATE('T','R','1','0','4')
+/* A warning: shards are missing from an answer that may be partial. */
+#define TRIDENT_ERRCODE_SEARCH_PARTIAL MAKE_SQLSTATE('T','R','1','0','5')
 
 /* TR4xx: ingest */
 

@@ -35,6 +35,8 @@ int			trident_base_ingest_request_timeout = 30000;
 int			trident_base_simd = -1;
 char	   *trident_base_search_filter_extensions = NULL;
 int			trident_base_search_max_k = 10000;
+bool		trident_base_search_read_your_writes = true;
+bool		trident_base_search_scatter = true;
 int			trident_base_worker_idle_timeout = 600000;
 int			trident_base_worker_max = 8;
 int			trident_base_worker_probe_interval = 60000;
@@ -225,6 +227,23 @@ trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 							&trident_base_search_max_k,
 							10000, 1, 1000000,
 							PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("trident.search_read_your_writes",
+							 "Makes searches see what the transaction wrote to other nodes.",
+							 "After a write through a foreign table, searches of that node in the "
+							 "same transaction run as plain SQL, which sees it but is slower. "
+							 "Off, they ask the node, which does not.",
+							 &trident_base_search_read_your_writes,
+							 true,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("trident.search_scatter",
+							 "Asks the nodes of foreign partitions to search their shards, all at once.",
+							 "Off, a search of them runs as plain SQL through postgres_fdw, "
+							 "which reads them one after another.",
+							 &trident_base_search_scatter,
+							 true,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
 
 	DefineCustomEnumVariable("trident.simd",
 							 "Selects the processor instructions that distances are computed with.",

@@ -76,6 +76,12 @@ extern char *trident_base_search_filter_extensions;
 /* trident.search_max_k: the largest k that trident_search accepts. */
 extern int	trident_base_search_max_k;
 
+/* trident.search_read_your_writes: plain SQL after writes to a node. */
+extern bool trident_base_search_read_your_writes;
+
+/* trident.search_scatter: ask the nodes of foreign partitions. */
+extern bool trident_base_search_scatter;
+
 /* trident.worker_idle_timeout: a worker without work ends after it, in ms. */
 extern int	trident_base_worker_idle_timeout;
 

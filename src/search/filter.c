@@ -21,9 +21,11 @@
  */
 #include "postgres.h"
 
+#include "access/sysattr.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
 #include "parser/parse_collate.h"
 #include "parser/parse_expr.h"
@@ -31,6 +33,7 @@
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
 
@@ -204,6 +207,31 @@ deparse(const TridentSearchTarget *target, Node *expr)
 	return deparse_expression(expr, context, true, false);
 }
 
+char *
+trident_search_filter_wire(const TridentSearchTarget *target,
+						   const TridentSearchFilter *filter)
+{
+	return deparse(target, filter->expr);
+}
+
+/* What is known of a filter that was checked and whose parameters have values. */
+static void
+complete_filter(TridentSearchFilter *filter, const TridentSearchTarget *target,
+				Node *expr)
+{
+	Bitmapset  *attributes = NULL;
+	int			member = -1;
+
+	filter->expr = expr;
+	filter->sql = deparse(target, expr);
+	filter->is_immutable = !contain_mutable_functions(expr);
+	filter->extensions = trident_search_filter_extensions(expr);
+	pull_varattnos(expr, 1, &attributes);
+	while ((member = bms_next_member(attributes, member)) >= 0)
+		filter->columns = bms_add_member(filter->columns,
+										 member + FirstLowInvalidHeapAttributeNumber);
+}
+
 TridentSearchFilter *
 trident_search_filter(const TridentSearchTarget *target,
 					  const TridentSearchRequest *request)
@@ -236,7 +264,76 @@ trident_search_filter(const TridentSearchTarget *target,
 	trident_search_filter_bind(filter, request->filter_args);
 	expr = trident_search_filter_fold(expr, filter);
 	trident_search_filter_check(pstate, expr, true);
-	filter->sql = deparse(target, expr);
+	complete_filter(filter, target, expr);
+	free_parsestate(pstate);
+
+	error_context_stack = callback.previous;
+	return filter;
+}
+
+/* The values that came with a filter, as those of its parameters. */
+static void
+read_values(TridentSearchFilter *filter, int nparams, char *const *types,
+			char *const *values, const bool *nulls)
+{
+	filter->nparams = nparams;
+	filter->types = palloc(sizeof(Oid) * (nparams + 1));
+	filter->values = palloc0(sizeof(Datum) * (nparams + 1));
+	filter->nulls = palloc(sizeof(bool) * (nparams + 1));
+	for (int i = 0; i < nparams; i++)
+	{
+		Datum		name = CStringGetDatum(types[i]);
+		Oid			type = DatumGetObjectId(DirectFunctionCall1(regtypein, name));
+		Oid			function;
+		Oid			ioparam;
+
+		if (!trident_search_filter_accepts_type(type))
+			ereport(ERROR,
+					(errcode(TRIDENT_ERRCODE_SEARCH_FILTER),
+					 errmsg("parameter $%d of the filter has type %s, which is not allowed",
+							i + 2, format_type_be(type)),
+					 errhint("Use built-in types, or those of extensions in trident.search_filter_extensions.")));
+		getTypeInputInfo(type, &function, &ioparam);
+		filter->types[i] = type;
+		filter->nulls[i] = nulls[i];
+		filter->values[i] = OidInputFunctionCall(function,
+												 nulls[i] ? NULL : values[i],
+												 ioparam, -1);
+	}
+}
+
+TridentSearchFilter *
+trident_search_filter_received(const TridentSearchTarget *target, const char *text,
+							   int nparams, char *const *types,
+							   char *const *values, const bool *nulls)
+{
+	TridentSearchFilter *filter = palloc0(sizeof(TridentSearchFilter));
+	ParseState *pstate = make_parsestate(NULL);
+	ErrorContextCallback callback;
+	ParseNamespaceItem *item;
+	Oid		   *param_types;
+	Node	   *expr;
+
+	callback.callback = filter_error_context;
+	callback.arg = unconstify(char *, text);
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+
+	read_values(filter, nparams, types, values, nulls);
+	param_types = palloc(sizeof(Oid) * (nparams + 1));
+	param_types[0] = target->query_type;
+	memcpy(param_types + 1, filter->types, sizeof(Oid) * nparams);
+
+	pstate->p_sourcetext = text;
+	item = addRangeTableEntryForRelation(pstate, target->rel, AccessShareLock,
+										 makeAlias(ALIAS, NIL), true, true);
+	addNSItemToQuery(pstate, item, true, true, true);
+	setup_parse_fixed_parameters(pstate, param_types, nparams + 1);
+	expr = transformExpr(pstate, parse_expression(text), EXPR_KIND_WHERE);
+	expr = coerce_to_boolean(pstate, expr, "filter");
+	assign_expr_collations(pstate, expr);
+	trident_search_filter_check(pstate, expr, true);
+	complete_filter(filter, target, expr);
 	free_parsestate(pstate);
 
 	error_context_stack = callback.previous;

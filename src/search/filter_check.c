@@ -337,6 +337,37 @@ trident_search_filter_check(ParseState *pstate, Node *expr, bool folded)
 	check_tree(expr, &check);
 }
 
+static bool
+add_extension(Oid function, void *context)
+{
+	List	  **found = context;
+	Oid			extension;
+
+	if (function < FirstGenbkiObjectId)
+		return false;
+	extension = getExtensionOfObject(ProcedureRelationId, function);
+	*found = list_append_unique_oid(*found, extension);
+	return false;
+}
+
+static bool
+find_extensions(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	check_functions_in_node(node, add_extension, context);
+	return expression_tree_walker(node, find_extensions, context);
+}
+
+List *
+trident_search_filter_extensions(Node *expr)
+{
+	List	   *found = NIL;
+
+	find_extensions(expr, &found);
+	return found;
+}
+
 /* The value of an expression without columns, as the filter's next parameter. */
 static Param *
 value_param(Node *expr, TridentSearchFilter *filter)

@@ -1,14 +1,13 @@
 /*
  * plan.c
- *	  A search as one SQL statement: its text, its plan, and how that is run.
+ *	  A search as one SQL statement: its text, and its plan.
  *
  *		SELECT c.v OPERATOR(s.<->) $1, c.key ..., c.payload ...
  *		FROM collection c WHERE c.v IS NOT NULL AND (filter)
  *		ORDER BY 1 LIMIT k
  *
  * The planner decides which index serves it, if any, and what of a
- * partitioned table need be read.  Its plan is run as it is, unless it is to
- * read whole tables, sort and stop at k: that is exact.c's one pass.
+ * partitioned table need be read, here and on other nodes (split.c).
  *
  * Plans are kept by the server's plan cache, which plans anew when a table, an
  * index, the role's row security or the search_path changes.  What it is asked
@@ -24,37 +23,31 @@
  */
 #include "postgres.h"
 
-#include "access/heaptoast.h"
-#include "access/table.h"
-#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_operator.h"
 #include "common/hashfn.h"
-#include "executor/executor.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
-#include "nodes/nodeFuncs.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/paths.h"
+#include "partitioning/partdesc.h"
 #include "parser/parser.h"
-#include "parser/parsetree.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/partcache.h"
 #include "utils/plancache.h"
 #include "utils/rel.h"
-#include "utils/rls.h"
-#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "base/compat.h"
-#include "search/search.h"
+#include "search/scatter.h"
 
 /* As many statements are kept; looking through them is cheap beside one. */
-#define MAX_STATEMENTS 64
+#define MAX_STATEMENTS 128
 
 typedef struct Statement
 {
@@ -65,18 +58,14 @@ typedef struct Statement
 	bool		is_listed;		/* in statements */
 	char	   *sql;
 	CachedPlanSource *source;
+
+	/* The split of the plan of that generation, in that plan's memory. */
+	int			split_generation;
+	TridentSearchSplit *split;
 } Statement;
 
 static dlist_head statements = DLIST_STATIC_INIT(statements);
 static int	nstatements = 0;
-
-/* Receives the rows of a plan that the executor runs. */
-typedef struct Receiver
-{
-	DestReceiver pub;
-	TridentSearchTop *top;
-	bool		has_shard;		/* the second column is the row's table */
-} Receiver;
 
 char *
 trident_search_operator_sql(Oid operator)
@@ -153,10 +142,36 @@ statement_params(const TridentSearchTarget *target, const TridentSearchFilter *f
 	return params;
 }
 
+/* May a condition on those columns exclude partitions? */
+static bool
+chooses_partitions(Relation rel, const Bitmapset *columns)
+{
+	PartitionKey key;
+	PartitionDesc desc;
+
+	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return true;			/* by constraints of its children, maybe */
+	key = RelationGetPartitionKey(rel);
+	for (int i = 0; i < get_partition_natts(key); i++)
+	{
+		AttrNumber	attno = get_partition_col_attnum(key, i);
+
+		if (attno == InvalidAttrNumber || bms_is_member(attno, columns))
+			return true;
+	}
+	desc = RelationGetPartitionDesc(rel, true);
+	for (int i = 0; i < desc->nparts; i++)
+	{
+		if (!desc->is_leaf[i])
+			return true;
+	}
+	return false;
+}
+
 /*
  * Which plans to make.  Nothing in a plan depends on the value of the query.
- * The values of a filter choose partitions, and that is worth planning for;
- * for plain tables the server compares the costs of both ways.
+ * The values of a filter may choose partitions, and that is worth planning
+ * for; else the server compares the costs of both ways.
  */
 static int
 plan_options(const TridentSearchTarget *target, const TridentSearchFilter *filter)
@@ -165,7 +180,8 @@ plan_options(const TridentSearchTarget *target, const TridentSearchFilter *filte
 
 	if (filter == NULL || filter->nparams == 0)
 		options |= CURSOR_OPT_GENERIC_PLAN;
-	else if (target->has_children)
+	else if (target->has_children &&
+			 chooses_partitions(target->rel, filter->columns))
 		options |= CURSOR_OPT_CUSTOM_PLAN;
 	return options;
 }
@@ -273,6 +289,8 @@ keep_statement(const char *sql, uint32 hash, CachedPlanSource *source)
 	statement->is_listed = true;
 	statement->sql = pstrdup(sql);
 	statement->source = source;
+	statement->split_generation = -1;
+	statement->split = NULL;
 	MemoryContextSwitchTo(old);
 
 	SaveCachedPlan(source);
@@ -301,22 +319,45 @@ planner_settings(void)
 	return hash_bytes((const unsigned char *) settings, sizeof(settings));
 }
 
-/* The plan of that text, to be released when it has been run. */
-static CachedPlan *
-statement_plan(const char *sql, ParamListInfo params, int options)
+/*
+ * Split the plan, once, of a collection that has other tables.  The split is
+ * part of the plan, whose generation tells it from all others of the source.
+ */
+static TridentSearchSplit *
+plan_split(Statement *statement, const TridentSearchTarget *target,
+		   CachedPlan *cached)
 {
-	uint32		hash = hash_combine(hash_bytes((const unsigned char *) sql, strlen(sql)),
+	if (!target->has_children)
+		return NULL;
+	if (statement->split_generation != cached->generation)
+	{
+		PlannedStmt *planned = linitial_node(PlannedStmt, cached->stmt_list);
+
+		statement->split = trident_search_split(target, planned, cached->context);
+		statement->split_generation = cached->generation;
+	}
+	return statement->split;
+}
+
+/* Fills in the plan of that text, to be released when it has been run. */
+static void
+statement_plan(TridentSearchPlan *plan, int options)
+{
+	uint32		hash = hash_combine(hash_bytes((const unsigned char *) plan->sql,
+											   strlen(plan->sql)),
 									planner_settings());
-	Statement  *statement = find_statement(sql, hash, params);
-	CachedPlan *plan;
+	Statement  *statement = find_statement(plan->sql, hash, plan->params);
 
 	if (statement == NULL)
-		statement = keep_statement(sql, hash, make_source(sql, params, options));
+		statement = keep_statement(plan->sql, hash,
+								   make_source(plan->sql, plan->params, options));
 
 	statement->pins++;
 	PG_TRY();
 	{
-		plan = GetCachedPlan(statement->source, params, CurrentResourceOwner, NULL);
+		plan->cached = GetCachedPlan(statement->source, plan->params,
+									 CurrentResourceOwner, NULL);
+		plan->split = plan_split(statement, plan->target, plan->cached);
 	}
 	PG_FINALLY();
 	{
@@ -324,219 +365,32 @@ statement_plan(const char *sql, ParamListInfo params, int options)
 		free_unused(statement);
 	}
 	PG_END_TRY();
+	plan->statement = linitial_node(PlannedStmt, plan->cached->stmt_list);
+}
+
+TridentSearchPlan *
+trident_search_plan(const TridentSearchTarget *target,
+					const TridentSearchFilter *filter)
+{
+	TridentSearchPlan *plan = palloc0(sizeof(TridentSearchPlan));
+	ErrorContextCallback callback;
+
+	plan->target = target;
+	plan->has_shard = selects_shard(target);
+	plan->sql = statement_text(target, filter, plan->has_shard);
+	plan->params = statement_params(target, filter);
+
+	callback.callback = statement_error_context;
+	callback.arg = unconstify(char *, plan->sql);
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	statement_plan(plan, plan_options(target, filter));
+	error_context_stack = callback.previous;
 	return plan;
 }
 
-/* What of a plan one pass over whole tables could do. */
-typedef struct Scans
-{
-	List	   *nodes;			/* of SeqScan */
-	int			workers;		/* that the plan would start */
-} Scans;
-
-/*
- * Collects the scans below plan.  False if it has nodes that do more than read
- * whole tables, put rows together, sort them and stop.
- */
-static bool
-collect_scans(Plan *plan, Scans *scans)
-{
-	List	   *children = NIL;
-	ListCell   *lc;
-
-	if (plan == NULL || plan->initPlan != NIL)
-		return false;
-
-	switch (nodeTag(plan))
-	{
-		case T_SeqScan:
-			scans->nodes = lappend(scans->nodes, plan);
-			return true;
-		case T_Gather:
-			scans->workers = Max(scans->workers, ((Gather *) plan)->num_workers);
-			return collect_scans(plan->lefttree, scans);
-		case T_GatherMerge:
-			scans->workers = Max(scans->workers, ((GatherMerge *) plan)->num_workers);
-			return collect_scans(plan->lefttree, scans);
-		case T_Append:
-			if (TridentAppendPrunes((Append *) plan))
-				return false;
-			children = ((Append *) plan)->appendplans;
-			break;
-		case T_MergeAppend:
-			if (TridentAppendPrunes((MergeAppend *) plan))
-				return false;
-			children = ((MergeAppend *) plan)->mergeplans;
-			break;
-		case T_Result:
-			if (((Result *) plan)->resconstantqual != NULL)
-				return false;
-			/* FALLTHROUGH */
-		case T_Limit:
-		case T_Sort:
-			if (plan->qual != NIL)
-				return false;
-			return collect_scans(plan->lefttree, scans);
-		default:
-			return false;
-	}
-
-	foreach(lc, children)
-	{
-		if (!collect_scans(lfirst(lc), scans))
-			return false;
-	}
-	return true;
-}
-
-/*
- * Is the pass, which runs in this backend alone, at least as fast as the plan
- * with its workers?  For vectors in rows in memory it takes a third of the
- * executor's time, and so makes up for two workers.  What takes most of the
- * time otherwise, reading files and fetching values from out of line, it does
- * as the executor does.
- */
-static bool
-outruns_workers(const TridentSearchTarget *target, const PlannedStmt *statement,
-				const Scans *scans)
-{
-	Size		element = target->kind == TRIDENT_VECTOR_FLOAT4 ?
-		sizeof(float) : sizeof(TridentHalf);
-	ListCell   *lc;
-
-	if (scans->workers == 0)
-		return true;
-	if (scans->workers > 2 || target->dim * element > TOAST_TUPLE_THRESHOLD)
-		return false;
-	foreach(lc, scans->nodes)
-	{
-		Index		scanrelid = ((Scan *) lfirst(lc))->scanrelid;
-		Oid			oid = rt_fetch(scanrelid, statement->rtable)->relid;
-		Relation	rel = table_open(oid, AccessShareLock);
-		bool		in_memory = trident_search_pages_serve(rel);
-
-		table_close(rel, NoLock);
-		if (!in_memory)
-			return false;
-	}
-	return true;
-}
-
-/*
- * May the one pass take the place of the plan?  Not under row security, whose
- * conditions are the executor's to apply in their order, and not where one
- * snapshot serves many statements, where reads are recorded for conflicts.
- */
-static bool
-is_exact(const TridentSearchTarget *target, const PlannedStmt *statement,
-		 Scans *scans)
-{
-	return !IsolationUsesXactSnapshot() &&
-		statement->subplans == NIL &&
-		check_enable_rls(RelationGetRelid(target->rel), InvalidOid, true) != RLS_ENABLED &&
-		collect_scans(statement->planTree, scans) &&
-		outruns_workers(target, statement, scans);
-}
-
-static bool
-receive_row(TupleTableSlot *slot, DestReceiver *self)
-{
-	Receiver   *receiver = (Receiver *) self;
-	TridentSearchTop *top = receiver->top;
-	int			first = receiver->has_shard ? 2 : 1;
-	Oid			shard = InvalidOid;
-
-	slot_getallattrs(slot);
-	if (receiver->has_shard)
-		shard = DatumGetObjectId(slot->tts_values[1]);
-	else if (!top->target->has_children)
-		shard = RelationGetRelid(top->target->rel);
-	trident_search_top_offer(top, DatumGetFloat8(slot->tts_values[0]), shard,
-							 slot->tts_values + first, slot->tts_isnull + first);
-	return true;
-}
-
-static void
-receive_start(DestReceiver *self, int operation, TupleDesc desc)
-{
-}
-
-static void
-receive_end(DestReceiver *self)
-{
-}
-
-/* Run the plan as any query is run. */
-static void
-run_plan(PlannedStmt *statement, const char *sql, ParamListInfo params,
-		 bool has_shard, TridentSearchTop *top)
-{
-	Receiver	receiver = {
-		.pub = {
-			.receiveSlot = receive_row,
-			.rStartup = receive_start,
-			.rShutdown = receive_end,
-			.rDestroy = receive_end,
-			.mydest = DestNone
-		},
-		.top = top,
-		.has_shard = has_shard
-	};
-	QueryDesc  *query = CreateQueryDesc(statement, sql, GetActiveSnapshot(),
-										InvalidSnapshot, &receiver.pub, params,
-										NULL, 0);
-
-	ExecutorStart(query, 0);
-	TridentExecutorRun(query);
-	ExecutorFinish(query);
-	ExecutorEnd(query);
-	FreeQueryDesc(query);
-}
-
-/* Run the plan in one pass where it is exact, else as it is. */
-static void
-run_statement(const TridentSearchTarget *target, PlannedStmt *statement,
-			  const char *sql, ParamListInfo params, bool with_shard,
-			  TridentSearchTop *top)
-{
-	Scans		scans = {NIL, 0};
-
-	if (is_exact(target, statement, &scans))
-	{
-		ereport(DEBUG1,
-				(errmsg_internal("trident_search: one pass over %d tables",
-								 list_length(scans.nodes))));
-		TridentCheckPermissions(statement);
-		trident_search_exact(target, statement, scans.nodes, params, top);
-	}
-	else
-	{
-		ereport(DEBUG1,
-				(errmsg_internal("trident_search: plan run by the executor")));
-		run_plan(statement, sql, params, with_shard, top);
-	}
-}
-
 void
-trident_search_run(const TridentSearchTarget *target,
-				   const TridentSearchFilter *filter, TridentSearchTop *top)
+trident_search_plan_release(TridentSearchPlan *plan)
 {
-	bool		with_shard = selects_shard(target);
-	char	   *sql = statement_text(target, filter, with_shard);
-	ParamListInfo params = statement_params(target, filter);
-	ErrorContextCallback callback;
-	CachedPlan *plan;
-
-	callback.callback = statement_error_context;
-	callback.arg = sql;
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
-
-	plan = statement_plan(sql, params, plan_options(target, filter));
-	run_statement(target, linitial_node(PlannedStmt, plan->stmt_list), sql,
-				  params, with_shard, top);
-	ReleaseCachedPlan(plan, CurrentResourceOwner);
-
-	error_context_stack = callback.previous;
-	trident_search_top_sort(top);
+	ReleaseCachedPlan(plan->cached, CurrentResourceOwner);
 }

@@ -35,6 +35,12 @@ static const char *const metric_name[TRIDENT_VECTOR_METRICS] = {
 	[TRIDENT_VECTOR_L1] = "l1"
 };
 
+const char *
+trident_search_metric_name(TridentVectorMetric metric)
+{
+	return metric_name[metric];
+}
+
 /* The collection, locked; an error if it holds no rows of its own to search. */
 static Relation
 open_collection(Oid oid)
@@ -117,7 +123,7 @@ is_vector(Form_pg_attribute att, TridentVectorKind *kind, int32 *dim)
 	return false;
 }
 
-/* The only vector column of the collection. */
+/* The only vector column of the collection; or the one that is registered. */
 static AttrNumber
 only_vector_column(Relation rel)
 {
@@ -125,6 +131,8 @@ only_vector_column(Relation rel)
 	AttrNumber	found = InvalidAttrNumber;
 	StringInfoData names;
 	int			count = 0;
+	List	   *key;
+	char	   *name;
 
 	initStringInfo(&names);
 	for (int i = 0; i < desc->natts; i++)
@@ -145,6 +153,9 @@ only_vector_column(Relation rel)
 				 errmsg("relation \"%s\" has no vector column",
 						RelationGetRelationName(rel)),
 				 errhint("Search a table that has a column of type trident.vector or trident.halfvec.")));
+	if (count > 1 && rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
+		trident_search_registered(RelationGetRelid(rel), &key, &name) && name)
+		return find_column(rel, name, "Name one of its vector columns as vector_column.");
 	if (count > 1)
 		ereport(ERROR,
 				(errcode(TRIDENT_ERRCODE_SEARCH_AMBIGUOUS),
@@ -163,6 +174,7 @@ resolve_query(TridentSearchTarget *target, Datum query, int32 dim)
 	TridentVector *vector = TRIDENT_VECTOR_P(query);
 
 	target->query_type = objects->type[target->kind];
+	target->vector = PointerGetDatum(vector);
 	target->query = PointerGetDatum(vector);
 	target->dim = vector->dim;
 	if (dim > 0 && dim != vector->dim)
@@ -297,14 +309,20 @@ resolve_metric(TridentSearchTarget *target, const char *name, AttrNumber attno)
 	target->operator = trident_search_operator_sql(operator);
 }
 
-/* The columns of the primary key, in its order. */
+/* The columns of the primary key, in its order; or those that are registered. */
 static List *
 primary_key(Relation rel)
 {
 	List	   *names = NIL;
+	char	   *unused;
 	Relation	index;
 
 	list_free(RelationGetIndexList(rel));	/* sets rd_pkindex */
+	if (!OidIsValid(rel->rd_pkindex) &&
+		rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
+		trident_search_registered(RelationGetRelid(rel), &names, &unused) &&
+		names != NIL)
+		return names;
 	if (!OidIsValid(rel->rd_pkindex))
 		ereport(ERROR,
 				(errcode(TRIDENT_ERRCODE_SEARCH_NO_KEY),

@@ -8,12 +8,13 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "portability/instr_time.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "base/compat.h"
 #include "base/guc.h"
-#include "search/search.h"
+#include "search/scatter.h"
 
 PG_FUNCTION_INFO_V1(trident_search);
 
@@ -28,7 +29,9 @@ enum
 	ARG_FILTER,
 	ARG_FILTER_ARGS,
 	ARG_COLUMNS,
-	ARG_KEY
+	ARG_KEY,
+	ARG_PARTIAL,
+	ARG_DEADLINE
 };
 
 /* The function is not strict, so that a NULL can be told from no result. */
@@ -83,6 +86,42 @@ check_k(int k)
 				 errhint("Ask for fewer neighbors, or raise trident.search_max_k.")));
 }
 
+/* 'error' or 'allow': what becomes of a search that a node has no answer to. */
+static bool
+read_partial(FunctionCallInfo fcinfo)
+{
+	char	   *value;
+
+	refuse_null(fcinfo, ARG_PARTIAL, "partial", "Pass 'error' or 'allow', or leave it out.");
+	value = text_to_cstring(PG_GETARG_TEXT_PP(ARG_PARTIAL));
+	if (strcmp(value, "allow") != 0 && strcmp(value, "error") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("partial must be 'error' or 'allow', not '%s'", value),
+				 errhint("Pass 'allow' to get what can be had when a node is missing.")));
+	return value[0] == 'a';
+}
+
+/* Until when nodes may answer; 0: the setting of the exchange. */
+static TimestampTz
+read_deadline(FunctionCallInfo fcinfo)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz deadline;
+
+	if (PG_ARGISNULL(ARG_DEADLINE))
+		return 0;
+	deadline = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+													   TimestampTzGetDatum(now),
+													   PG_GETARG_DATUM(ARG_DEADLINE)));
+	if (deadline <= now)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("deadline must be positive"),
+				 errhint("Pass how long the nodes may take, such as '200 ms'.")));
+	return deadline;
+}
+
 static TridentSearchRequest
 read_request(FunctionCallInfo fcinfo)
 {
@@ -109,6 +148,8 @@ read_request(FunctionCallInfo fcinfo)
 		r.filter_args = PG_GETARG_JSONB_P(ARG_FILTER_ARGS);
 	r.columns = names_argument(fcinfo, ARG_COLUMNS, "columns");
 	r.key = names_argument(fcinfo, ARG_KEY, "key");
+	r.allows_partial = read_partial(fcinfo);
+	r.deadline = read_deadline(fcinfo);
 	if (!PG_ARGISNULL(ARG_KEY) && r.key == NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -117,9 +158,28 @@ read_request(FunctionCallInfo fcinfo)
 	return r;
 }
 
+/* Run the whole plan here; of foreign tables, through their wrapper. */
+static TridentSearchTop *
+search_here(const TridentSearchPlan *plan, const char *reason)
+{
+	TridentSearchTop *top = trident_search_top_new(plan->target);
+	instr_time	start;
+	instr_time	end;
+	bool		is_pass;
+
+	INSTR_TIME_SET_CURRENT(start);
+	is_pass = trident_search_run(plan, plan->statement, top);
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, start);
+	trident_search_top_sort(top);
+	trident_search_last_begin(reason);
+	trident_search_last_add_plan(plan, is_pass, top, INSTR_TIME_GET_MILLISEC(end));
+	return top;
+}
+
 /*
  * trident_search(collection, query, k, vector_column, metric, filter,
- *				  filter_args, columns, key)
+ *				  filter_args, columns, key, partial, deadline)
  */
 Datum
 trident_search(PG_FUNCTION_ARGS)
@@ -128,14 +188,22 @@ trident_search(PG_FUNCTION_ARGS)
 	TridentSearchRequest request = read_request(fcinfo);
 	TridentSearchTarget *target;
 	TridentSearchFilter *filter;
+	TridentSearchPlan *plan;
 	TridentSearchTop *top;
+	const char *reason = NULL;
 
 	InitMaterializedSRF(fcinfo, 0);
 
 	target = trident_search_resolve(&request);
 	filter = trident_search_filter(target, &request);
-	top = trident_search_top_new(target);
-	trident_search_run(target, filter, top);
+	plan = trident_search_plan(target, filter);
+	if (plan->split)
+		reason = trident_search_plain_reason(filter, plan);
+	if (plan->split && plan->split->nnodes > 0 && reason == NULL)
+		top = trident_search_scatter(&request, filter, plan);
+	else
+		top = search_here(plan, reason);
+	trident_search_plan_release(plan);
 	trident_search_result(top, rsinfo->setResult, rsinfo->setDesc);
 
 	/* The lock stays until the transaction ends, as that of a SELECT does. */

@@ -7,14 +7,17 @@
  *		search.c		the SQL function: arguments in, rows out
  *		objects.c		the types and operators of the extension, by OID
  *		resolve.c		which columns and which metric are meant
+ *		registry.c		key and vector column of a distributed collection
  *		filter*.c		the filter, from untrusted text to checked SQL
  *		plan.c			the search as one SQL statement, its plan kept
+ *		run.c			one plan run, whichever way
  *		exact.c			that plan run in one pass, where it reads every row
  *		pages.c			the rows of a table in memory, for that pass
  *		top.c			the k nearest rows seen so far
  *		result.c		the rows in the form that they are returned in
  *
- * Nothing outlives the call but what objects.c and plan.c cache.
+ * Where rows stand on other nodes, scatter.h goes on from plan.c.  Nothing
+ * outlives the call but what objects.c and plan.c cache, and last.c's notes.
  */
 #ifndef TRIDENT_SEARCH_SEARCH_H
 #define TRIDENT_SEARCH_SEARCH_H
@@ -27,8 +30,10 @@
 #include "nodes/plannodes.h"
 #include "tcop/dest.h"
 #include "utils/jsonb.h"
+#include "utils/plancache.h"
 #include "utils/relcache.h"
 #include "utils/sortsupport.h"
+#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 #include "vector/vector.h"
@@ -45,6 +50,8 @@ typedef struct TridentSearchRequest
 	Jsonb	   *filter_args;
 	List	   *columns;		/* of char *: the payload */
 	List	   *key;			/* of char * */
+	bool		allows_partial; /* a node that is missing is no error */
+	TimestampTz deadline;		/* of answers of nodes; 0: none */
 } TridentSearchRequest;
 
 /* The same, resolved against the catalogs. */
@@ -56,6 +63,7 @@ typedef struct TridentSearchTarget
 	const char *vector_name;	/* the vector column */
 	TridentVectorKind kind;
 	TridentVectorMetric metric;
+	Datum		vector;			/* the query as it was given, detoasted */
 	Oid			query_type;		/* of that column, less any domain */
 	Datum		query;			/* detoasted, of that type */
 	int			dim;
@@ -70,6 +78,18 @@ typedef struct TridentSearchTarget
 	SortSupport key_order;		/* nkeys of them */
 } TridentSearchTarget;
 
+/* A search as a statement that is planned, from plan.c's cache or new. */
+typedef struct TridentSearchPlan
+{
+	const TridentSearchTarget *target;
+	const char *sql;
+	bool		has_shard;		/* the second column is the row's table */
+	ParamListInfo params;
+	CachedPlan *cached;
+	PlannedStmt *statement;		/* in cached */
+	struct TridentSearchSplit *split;	/* in cached; NULL: not asked for yet */
+} TridentSearchPlan;
+
 /* A filter that may be run. */
 typedef struct TridentSearchFilter
 {
@@ -79,6 +99,10 @@ typedef struct TridentSearchFilter
 	Oid		   *types;
 	Datum	   *values;
 	bool	   *nulls;
+	Node	   *expr;			/* what sql was written from */
+	bool		is_immutable;	/* no value of it depends on the session */
+	List	   *extensions;		/* OIDs, of whose functions it has some */
+	Bitmapset  *columns;		/* of the collection, as attribute numbers */
 } TridentSearchFilter;
 
 /* A row among the nearest. */
@@ -96,6 +120,8 @@ typedef struct TridentSearchTop
 	MemoryContext context;		/* holds all of it */
 	int			nrows;
 	int			capacity;		/* rows allocated; grows up to k */
+	double		bound;			/* no row beyond is kept; infinity */
+	Oid			shard;			/* what all rows offered are of; or invalid */
 	TridentSearchRow *rows;
 } TridentSearchTop;
 
@@ -108,6 +134,11 @@ typedef struct TridentSearchObjects
 	Oid			type[TRIDENT_VECTOR_KINDS];
 	Oid			operator[TRIDENT_VECTOR_KINDS][TRIDENT_VECTOR_METRICS];
 } TridentSearchObjects;
+
+/* writes.c */
+
+/* Installs the hooks by which writes are noticed; called once, by _PG_init. */
+extern void trident_search_init(void);
 
 /* objects.c */
 
@@ -125,8 +156,20 @@ extern bool trident_search_is_member(Oid catalog, Oid object, Oid extension);
  */
 extern TridentSearchTarget *trident_search_resolve(const TridentSearchRequest *request);
 
+/* The name of a metric, as it is given to trident_search. */
+extern const char *trident_search_metric_name(TridentVectorMetric metric);
+
 /* The operator as it is written in SQL: OPERATOR(schema.name), palloc'd. */
 extern char *trident_search_operator_sql(Oid operator);
+
+/* registry.c */
+
+/*
+ * Is it a distributed collection?  Then its key, a list of char *, and its
+ * vector column, NULL if none is noted.
+ */
+extern bool trident_search_registered(Oid collection, List **key,
+									  char **vector_column);
 
 /* filter.c */
 
@@ -137,6 +180,25 @@ extern char *trident_search_operator_sql(Oid operator);
  */
 extern TridentSearchFilter *trident_search_filter(const TridentSearchTarget *target,
 												  const TridentSearchRequest *request);
+
+/*
+ * The filter as SQL for other nodes, where the search_path is pg_catalog, as
+ * it has to be set for this call: operators of other schemas are then named
+ * with them.
+ */
+extern char *trident_search_filter_wire(const TridentSearchTarget *target,
+										const TridentSearchFilter *filter);
+
+/*
+ * The filter of a search that another node passes on: deparsed there, with
+ * values for $2 and on.  Checked as any other; SQLSTATE TR104.
+ */
+extern TridentSearchFilter *trident_search_filter_received(const TridentSearchTarget *target,
+														   const char *text,
+														   int nparams,
+														   char *const *types,
+														   char *const *values,
+														   const bool *nulls);
 
 /* filter_check.c */
 
@@ -149,6 +211,9 @@ extern void trident_search_filter_check(struct ParseState *pstate, Node *expr,
 
 /* May values of the type be made from text that a stranger wrote? */
 extern bool trident_search_filter_accepts_type(Oid type);
+
+/* The extensions, by OID, whose functions an expression calls. */
+extern List *trident_search_filter_extensions(Node *expr);
 
 /*
  * The expression with each of its parts that is a value of the session, such
@@ -174,12 +239,23 @@ extern void trident_search_filter_bind(TridentSearchFilter *filter, Jsonb *args)
 /* plan.c */
 
 /*
- * Searches: plans the statement or takes its plan from the cache, checks
- * privileges, and fills top, sorted, by the cheaper way to run the plan.
+ * Plans the search or takes its plan from the cache; locks all tables of the
+ * plan.  filter may be NULL.
  */
-extern void trident_search_run(const TridentSearchTarget *target,
-							   const TridentSearchFilter *filter,
-							   TridentSearchTop *top);
+extern TridentSearchPlan *trident_search_plan(const TridentSearchTarget *target,
+											  const TridentSearchFilter *filter);
+
+/* Lets go of the plan. */
+extern void trident_search_plan_release(TridentSearchPlan *plan);
+
+/* run.c */
+
+/*
+ * Offers top the rows of a statement, the plan's own or a part of it, by the
+ * cheaper way to run it; true: that was one pass.  Checks privileges.
+ */
+extern bool trident_search_run(const TridentSearchPlan *plan,
+							   PlannedStmt *statement, TridentSearchTop *top);
 
 /* exact.c */
 
@@ -221,6 +297,10 @@ extern TridentSearchTop *trident_search_top_new(const TridentSearchTarget *targe
 extern void trident_search_top_offer(TridentSearchTop *top, double distance,
 									 Oid shard, Datum *values, bool *nulls);
 
+/* Offers a row of another top of the same target, with its shard. */
+extern void trident_search_top_offer_row(TridentSearchTop *top,
+										 const TridentSearchRow *row);
+
 /* Sorts by distance, NaN last as in SQL, then by key. */
 extern void trident_search_top_sort(TridentSearchTop *top);
 
@@ -231,7 +311,8 @@ extern void trident_search_top_sort(TridentSearchTop *top);
 static inline bool
 trident_search_top_refuses(const TridentSearchTop *top, double distance)
 {
-	return top->nrows == top->target->k && distance > top->rows[0].distance;
+	return distance > top->bound ||
+		(top->nrows == top->target->k && distance > top->rows[0].distance);
 }
 
 /* result.c */

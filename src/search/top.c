@@ -15,6 +15,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/htup_details.h"
 #include "utils/float.h"
 #include "utils/memutils.h"
@@ -28,6 +30,7 @@ trident_search_top_new(const TridentSearchTarget *target)
 	TridentSearchTop *top = palloc0(sizeof(TridentSearchTop));
 
 	top->target = target;
+	top->bound = get_float8_infinity();
 	top->context = AllocSetContextCreate(CurrentMemoryContext,
 										 "trident search rows",
 										 ALLOCSET_DEFAULT_SIZES);
@@ -122,6 +125,9 @@ trident_search_top_offer(TridentSearchTop *top, double distance, Oid shard,
 	TridentSearchRow *row;
 	MemoryContext old;
 
+	/* Of numbers only: a NaN comes last, and is let in without a bound. */
+	if (distance > top->bound || (isnan(distance) && !isinf(top->bound)))
+		return;
 	if (is_full)
 	{
 		int			order;
@@ -138,7 +144,7 @@ trident_search_top_offer(TridentSearchTop *top, double distance, Oid shard,
 		row = append_row(top);
 
 	row->distance = distance;
-	row->shard = shard;
+	row->shard = OidIsValid(top->shard) ? top->shard : shard;
 	old = MemoryContextSwitchTo(top->context);
 	row->tuple = heap_form_tuple(top->target->row_desc, values, nulls);
 	MemoryContextSwitchTo(old);
@@ -150,6 +156,19 @@ trident_search_top_offer(TridentSearchTop *top, double distance, Oid shard,
 		for (int i = top->nrows / 2 - 1; i >= 0; i--)
 			sift_down(top, i);
 	}
+}
+
+void
+trident_search_top_offer_row(TridentSearchTop *top, const TridentSearchRow *row)
+{
+	int			n = top->target->ncolumns;
+	Datum	   *values = palloc(sizeof(Datum) * n);
+	bool	   *nulls = palloc(sizeof(bool) * n);
+
+	heap_deform_tuple(row->tuple, top->target->row_desc, values, nulls);
+	trident_search_top_offer(top, row->distance, row->shard, values, nulls);
+	pfree(values);
+	pfree(nulls);
 }
 
 void

@@ -107,6 +107,8 @@ typedef struct Options
 	double		limit_s;		/* -l, no new query after so long; 0: none */
 	int			below;			/* -B, only rows with bucket below this */
 	bool		tenants;		/* -T, query i is for tenant i mod TENANTS */
+	bool		reopen;			/* -O, a connection for each query */
+	bool		inexact;		/* -R, rows beyond the true neighbours may come */
 	const char *sql;			/* the one argument */
 } Options;
 
@@ -115,5 +117,6 @@ extern void cmd_insert(const Options *opt);
 extern void cmd_query(const Options *opt);
 extern void cmd_sql(const Options *opt);
 extern void cmd_truth(const Options *opt);
+extern void cmd_fleet(const Options *opt);
 
 #endif							/* TRIDENT_BENCH_H */

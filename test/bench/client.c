@@ -23,6 +23,10 @@ static const char usage_text[] =
 "          [-w WARM_UP] [-m LEAST_SECONDS] [-l MOST_SECONDS] [-T]\n"
 "  truth   exact neighbours among filtered rows: -b BASE -q QUERIES\n"
 "          -M l2|cosine -g OUTPUT [-k K] [-c COUNT] [-B BUCKET_LIMIT] [-T]\n"
+"  fleet   many clients, every answer checked: SQL with $1 = vector, columns\n"
+"          id and distance: -b BASE -q QUERIES -g TRUTH -c COUNT [-k K]\n"
+"          [-n CLIENTS] [-w WARM_UP] [-l MOST_SECONDS] [-O: a connection for\n"
+"          each query] [-R: rows beyond the true neighbours may come]\n"
 "  info    dimension and rows of a file: -b FILE\n"
 "  each:   [-s SETUP_SQL]...\n"
 "TRUTH and OUTPUT are prefixes of .ivecs and .dist.fvecs.\n";
@@ -92,6 +96,12 @@ set_option(Options *opt, int letter, char *arg)
 		case 'T':
 			opt->tenants = true;
 			break;
+		case 'O':
+			opt->reopen = true;
+			break;
+		case 'R':
+			opt->inexact = true;
+			break;
 		default:
 			usage();
 	}
@@ -142,6 +152,12 @@ dispatch(const char *command, const Options *opt)
 			 opt->k > 0);
 		cmd_truth(opt);
 	}
+	else if (strcmp(command, "fleet") == 0)
+	{
+		need(opt->base && opt->queries && opt->truth && opt->sql &&
+			 opt->k > 0 && opt->conns > 0 && opt->count > 0);
+		cmd_fleet(opt);
+	}
 	else if (strcmp(command, "info") == 0)
 	{
 		need(opt->base != NULL);
@@ -160,7 +176,7 @@ main(int argc, char **argv)
 	if (argc < 2)
 		usage();
 	optind = 2;
-	while ((letter = getopt(argc, argv, "b:q:g:t:M:s:k:n:f:c:w:m:l:B:T")) != -1)
+	while ((letter = getopt(argc, argv, "b:q:g:t:M:s:k:n:f:c:w:m:l:B:TOR")) != -1)
 		set_option(&opt, letter, optarg);
 	if (optind < argc)
 		opt.sql = argv[optind++];

@@ -1,0 +1,331 @@
+/*
+ * split.c
+ *	  A plan over local and foreign tables, split between who runs what.
+ *
+ * Of the plan of the whole search, the planner's choice of partitions and of
+ * ways to read them stands.  Its scans of foreign tables become shards of
+ * nodes, and what is left without them is the local part: a plan that the
+ * executor, or the one pass of exact.c, runs as it does every other.
+ *
+ * That holds where the rest of the plan does no more than put rows together,
+ * sort them and stop at k.  What cannot be split so, or not without changing
+ * the answer, is left to plain SQL, with the reason.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_class.h"
+#include "commands/defrem.h"
+#include "foreign/foreign.h"
+#include "parser/parsetree.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/partcache.h"
+#include "utils/rel.h"
+
+#include "base/compat.h"
+#include "search/scatter.h"
+
+typedef struct Splitter
+{
+	PlannedStmt *statement;		/* a copy, whose plan is cut */
+	const char *reason;			/* why it cannot be split; NULL: it can */
+	List	   *foreign;		/* OIDs of foreign tables */
+	List	   *local;			/* OIDs of tables that are read here */
+} Splitter;
+
+/* Is it a server that nodes are? */
+static bool
+is_node(Oid server)
+{
+	ForeignDataWrapper *wrapper =
+		GetForeignDataWrapper(GetForeignServer(server)->fdwid);
+
+	return strcmp(wrapper->fdwname, "postgres_fdw") == 0;
+}
+
+/* The one table that a scan of a foreign server reads; else InvalidOid. */
+static Oid
+foreign_table(const Splitter *splitter, const ForeignScan *scan)
+{
+	Index		index = scan->scan.scanrelid;
+	int			member;
+
+	/* Where a LIMIT was pushed down, the scan is of what it stands for. */
+	if (index == 0)
+	{
+		if (!bms_get_singleton_member(TridentForeignScanRelids(scan), &member))
+			return InvalidOid;
+		index = member;
+	}
+	return rt_fetch(index, splitter->statement->rtable)->relid;
+}
+
+static Plan *cut(Splitter *splitter, Plan *plan);
+
+/* Cuts the children of an Append or MergeAppend; async and partial count. */
+static List *
+cut_children(Splitter *splitter, List *children, int *nasync, int *first_partial)
+{
+	List	   *kept = NIL;
+	ListCell   *lc;
+	int			partial = *first_partial;
+
+	*nasync = 0;
+	foreach(lc, children)
+	{
+		Plan	   *child = cut(splitter, lfirst(lc));
+
+		if (child)
+			kept = lappend(kept, child);
+		else if (foreach_current_index(lc) < partial)
+			(*first_partial)--;
+	}
+	return kept;
+}
+
+/* The plan without scans of nodes; NULL if nothing is left of it. */
+static Plan *
+cut(Splitter *splitter, Plan *plan)
+{
+	int			unused = 0;
+
+	if (plan->initPlan != NIL)
+		splitter->reason = "the plan has subplans";
+	switch (nodeTag(plan))
+	{
+		case T_ForeignScan:
+			{
+				ForeignScan *scan = (ForeignScan *) plan;
+				Oid			table = foreign_table(splitter, scan);
+
+				if (!OidIsValid(table))
+					splitter->reason = "the plan joins foreign tables";
+				else if (is_node(scan->fs_server))
+				{
+					splitter->foreign = lappend_oid(splitter->foreign, table);
+					return NULL;
+				}
+				splitter->local = lappend_oid(splitter->local, table);
+				return plan;
+			}
+		case T_Append:
+			{
+				Append	   *append = (Append *) plan;
+
+				if (TridentAppendPrunes(append))
+					splitter->reason = "partitions are chosen while the plan runs";
+				append->appendplans = cut_children(splitter, append->appendplans,
+												   &append->nasyncplans,
+												   &append->first_partial_plan);
+				return append->appendplans ? plan : NULL;
+			}
+		case T_MergeAppend:
+			{
+				MergeAppend *append = (MergeAppend *) plan;
+
+				if (TridentAppendPrunes(append))
+					splitter->reason = "partitions are chosen while the plan runs";
+				append->mergeplans = cut_children(splitter, append->mergeplans,
+												  &unused, &unused);
+				return append->mergeplans ? plan : NULL;
+			}
+		case T_Result:
+			if (plan->lefttree == NULL)
+				return plan;
+			/* FALLTHROUGH */
+		case T_Limit:
+		case T_Sort:
+		case T_IncrementalSort:
+		case T_Gather:
+		case T_GatherMerge:
+			plan->lefttree = cut(splitter, plan->lefttree);
+			return plan->lefttree ? plan : NULL;
+		case T_SeqScan:
+		case T_IndexScan:
+		case T_IndexOnlyScan:
+		case T_BitmapHeapScan:
+		case T_TidScan:
+		case T_TidRangeScan:
+			splitter->local =
+				lappend_oid(splitter->local,
+							rt_fetch(((Scan *) plan)->scanrelid,
+									 splitter->statement->rtable)->relid);
+			return plan;
+		default:
+			splitter->reason = "the plan does more than scan, sort and stop";
+			return plan;
+	}
+}
+
+/* Is a column of it called otherwise on its node? */
+static bool
+renames_columns(Oid table)
+{
+	Relation	rel = RelationIdGetRelation(table);
+	bool		found = false;
+
+	for (int i = 0; rel && i < RelationGetNumberOfAttributes(rel) && !found; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), i);
+		ListCell   *lc;
+
+		if (att->attisdropped)
+			continue;
+		foreach(lc, GetForeignColumnOptions(table, att->attnum))
+		{
+			DefElem    *option = lfirst(lc);
+
+			if (strcmp(option->defname, "column_name") == 0 &&
+				strcmp(defGetString(option), NameStr(att->attname)) != 0)
+				found = true;
+		}
+	}
+	if (rel)
+		RelationClose(rel);
+	return found;
+}
+
+/* The name of the table on its node, as SQL. */
+static char *
+remote_name(Oid table)
+{
+	const char *schema = NULL;
+	const char *name = NULL;
+	ListCell   *lc;
+
+	foreach(lc, GetForeignTable(table)->options)
+	{
+		DefElem    *option = lfirst(lc);
+
+		if (strcmp(option->defname, "schema_name") == 0)
+			schema = defGetString(option);
+		else if (strcmp(option->defname, "table_name") == 0)
+			name = defGetString(option);
+	}
+	if (schema == NULL)
+		schema = get_namespace_name(get_rel_namespace(table));
+	if (name == NULL)
+		name = get_rel_name(table);
+	return quote_qualified_identifier(schema, name);
+}
+
+/* The text of an array of the names, as a parameter of type text[]. */
+static char *
+names_array(Oid *shards, int n)
+{
+	Datum	   *names = palloc(sizeof(Datum) * n);
+	ArrayType  *array;
+
+	for (int i = 0; i < n; i++)
+		names[i] = CStringGetTextDatum(remote_name(shards[i]));
+	array = construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT);
+	return OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(array));
+}
+
+static TridentSearchNode *
+node_of_server(TridentSearchSplit *split, Oid server, int most)
+{
+	TridentSearchNode *node;
+
+	for (int i = 0; i < split->nnodes; i++)
+	{
+		if (split->nodes[i].server == server)
+			return &split->nodes[i];
+	}
+	node = &split->nodes[split->nnodes++];
+	node->server = server;
+	node->name = GetForeignServer(server)->servername;
+	node->nshards = 0;
+	node->shards = palloc(sizeof(Oid) * most);
+	return node;
+}
+
+/* Sort the foreign tables by node. */
+static void
+make_nodes(TridentSearchSplit *split, const Splitter *splitter)
+{
+	int			most = list_length(splitter->foreign);
+	ListCell   *lc;
+
+	split->nodes = palloc0(sizeof(TridentSearchNode) * (most + 1));
+	foreach(lc, splitter->foreign)
+	{
+		Oid			table = lfirst_oid(lc);
+		TridentSearchNode *node =
+			node_of_server(split, GetForeignTable(table)->serverid, most);
+
+		node->shards[node->nshards++] = table;
+		if (renames_columns(table))
+			split->reason = "a shard has columns of other names on its node";
+	}
+	for (int i = 0; i < split->nnodes; i++)
+		split->nodes[i].remote_names = names_array(split->nodes[i].shards,
+												   split->nodes[i].nshards);
+}
+
+static Oid *
+oids_of_list(List *list)
+{
+	Oid		   *oids = palloc(sizeof(Oid) * (list_length(list) + 1));
+	ListCell   *lc;
+
+	foreach(lc, list)
+		oids[foreach_current_index(lc)] = lfirst_oid(lc);
+	return oids;
+}
+
+/* Are the leaves of the collection its direct, hashed partitions? */
+static bool
+is_hashed(Relation rel)
+{
+	return rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
+		get_partition_strategy(RelationGetPartitionKey(rel)) == PARTITION_STRATEGY_HASH;
+}
+
+static bool
+has_foreign_table(PlannedStmt *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, statement->rtable)
+	{
+		RangeTblEntry *rte = lfirst(lc);
+
+		if (rte->rtekind == RTE_RELATION && rte->relkind == RELKIND_FOREIGN_TABLE)
+			return true;
+	}
+	return false;
+}
+
+TridentSearchSplit *
+trident_search_split(const TridentSearchTarget *target, PlannedStmt *statement,
+					 MemoryContext context)
+{
+	MemoryContext old;
+	TridentSearchSplit *split;
+	Splitter	splitter = {0};
+	Plan	   *local;
+
+	if (!has_foreign_table(statement))
+		return NULL;
+	old = MemoryContextSwitchTo(context);
+	split = palloc0(sizeof(TridentSearchSplit));
+	splitter.statement = copyObject(statement);
+	if (statement->subplans != NIL)
+		splitter.reason = "the plan has subplans";
+	local = cut(&splitter, splitter.statement->planTree);
+	splitter.statement->planTree = local;
+	split->local = local ? splitter.statement : NULL;
+	split->nlocal = list_length(splitter.local);
+	split->local_shards = oids_of_list(splitter.local);
+	split->reason = splitter.reason;
+	split->nshards = list_length(splitter.foreign) + split->nlocal;
+	split->is_hashed = is_hashed(target->rel);
+	make_nodes(split, &splitter);
+	MemoryContextSwitchTo(old);
+	return split;
+}
