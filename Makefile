@@ -46,7 +46,7 @@ endif
 
 # The folder test/ exists, so these are phony, whatever PGXS says above.
 .PHONY: all install uninstall installcheck clean distclean
-.PHONY: demo test test-full lint bench bench-exchange docs
+.PHONY: demo test test-full test-browser lint bench bench-exchange docs
 
 # Scripts call make again: they get no part of this make's flags.
 SCRIPT = env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS
@@ -62,6 +62,11 @@ test:
 test-full:
 	@test/tools/deps install full
 	@$(SCRIPT) test/full
+
+# A browser is a large package, so this is a target of its own.
+test-browser:
+	@test/tools/deps install browser
+	@$(SCRIPT) test/browser
 
 lint:
 	@$(SCRIPT) test/lint/run
