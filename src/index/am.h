@@ -37,16 +37,19 @@ extern IndexBuildResult *trident_index_build(Relation heap, Relation index,
 extern void trident_index_build_empty(Relation index);
 
 /*
- * Sample the table and train: nlists, ncoarse of meta and *sampled are set.
- * A flat model where there are too few rows.  Allocated in the current context.
+ * Draw the sample that is planned and train: nlists, ncoarse of meta and
+ * *sampled are set.  A flat model where there are too few rows.  Allocated in
+ * the current context; parallel, whose memory is used instead, may be NULL.
  */
+struct TridentIndexParallel;
 struct TridentIndexSampled;
 extern TridentIndexCentroids *trident_index_train_table(Relation heap,
 														Relation index,
 														IndexInfo *index_info,
 														const TridentIndexCoder *coder,
 														TridentIndexMeta *meta,
-														struct TridentIndexSampled *sampled);
+														struct TridentIndexSampled *sampled,
+														struct TridentIndexParallel *parallel);
 
 /* insert.c */
 

@@ -3,10 +3,10 @@
  *	  CREATE INDEX.
  *
  * In order: a sample and from it the centroids; the meta page and the model,
- * so that workers find them; all rows encoded and sorted by list; lists and
- * directory written; the recall curve measured on what was written; the meta
- * page again, now complete; the whole file logged.  Nothing is logged before:
- * a crash leaves a file that the aborted transaction drops.
+ * so that workers find them; all rows encoded and sorted by list, and met by
+ * the queries of the recall curve; lists and directory written; the meta page
+ * again, now complete; the whole file logged.  Nothing is logged before: a
+ * crash leaves a file that the aborted transaction drops.
  */
 #include "postgres.h"
 
@@ -32,8 +32,18 @@
 /* Of the rotation; any will do, and one for all makes builds repeatable. */
 #define ROTATION_SEED UINT64CONST(0x7472696465)
 
-/* A model larger than this would not be good to keep in every backend. */
-#define MAX_MODEL_VALUES (32 * 1024 * 1024)
+/* A build on its way. */
+typedef struct Build
+{
+	Relation	heap;
+	Relation	index;
+	IndexInfo  *index_info;
+	TridentIndexMeta meta;
+	TridentIndexCoder coder;
+	TridentIndexSampled sampled;
+	TridentIndexWriter writer;
+	TridentIndexParallel *parallel; /* NULL: one process */
+} Build;
 
 /* Tell pg_stat_progress_create_index, if this is a CREATE INDEX. */
 static void
@@ -128,45 +138,49 @@ TridentIndexCentroids *
 trident_index_train_table(Relation heap, Relation index, IndexInfo *index_info,
 						  const TridentIndexCoder *coder,
 						  TridentIndexMeta *meta,
-						  TridentIndexSampled *sampled)
+						  TridentIndexSampled *sampled,
+						  TridentIndexParallel *parallel)
 {
-	TridentIndexCentroids *centroids;
-	TridentIndexSample sample;
+	TridentIndexCentroids *centroids = NULL;
+	Size		size = trident_index_sample_size(coder, sampled);
+	TridentIndexSample sample = {
+		.dp = meta->dp,
+		.is_spherical = coder->metric == TRIDENT_INDEX_COSINE
+	};
 
 	report_phase(TRIDENT_INDEX_PHASE_SAMPLE);
-	trident_index_sample(heap, index, index_info, coder, sampled);
-	sampled->nlists = Min(sampled->nlists, MAX_MODEL_VALUES / meta->dp);
-	if (sampled->nlists <= 1 || sampled->nrows < 2)
-		return flat_centroids(meta->dp);
-
+	if (sampled->nlists > 1)
+		trident_index_sample_draw(heap, index, index_info, coder,
+								  parallel ? trident_index_parallel_memory(parallel) :
+								  MemoryContextAllocHuge(CurrentMemoryContext, size),
+								  sampled);
 	report_phase(TRIDENT_INDEX_PHASE_TRAIN);
 	sample.rows = sampled->x;
 	sample.nrows = sampled->nrows;
-	sample.dp = meta->dp;
-	sample.is_spherical = coder->metric == TRIDENT_INDEX_COSINE;
-	centroids = trident_index_train(&sample, sampled->nlists, meta->seed);
+	if (parallel)
+		centroids = trident_index_parallel_train(parallel, sampled, meta->seed);
+	else if (sampled->nrows >= 2)
+		centroids = trident_index_train(&sample, sampled->nlists, meta->seed);
+	if (centroids == NULL)
+		return flat_centroids(meta->dp);
 	meta->nlists = centroids->nlists;
 	meta->ncoarse = centroids->ncoarse;
 	return centroids;
 }
 
-/* Encode all rows; returns the performed sort. */
+/* Encode all rows by one process; returns the performed sort. */
 static Tuplesortstate *
 encode(Relation heap, Relation index, IndexInfo *index_info,
 	   const TridentIndexCoder *coder, const TridentIndexCentroids *centroids,
-	   TridentIndexParallel **parallel, double *heap_rows)
+	   const TridentIndexSampled *sampled, TridentIndexNearest *nearest,
+	   double *heap_rows)
 {
 	TridentIndexEncoder encoder;
 	Tuplesortstate *sort;
 
-	report_phase(TRIDENT_INDEX_PHASE_ENCODE);
-	*parallel = trident_index_parallel_begin(heap, index, index_info);
-	if (*parallel)
-		return trident_index_parallel_encode(*parallel, coder, centroids,
-											 heap_rows);
-
 	sort = trident_index_sort_begin(maintenance_work_mem, NULL);
 	trident_index_encoder_init(&encoder, index, coder, centroids, sort);
+	trident_index_encoder_measure(&encoder, sampled, nearest);
 	*heap_rows = trident_index_encode_table(&encoder, heap, index_info, NULL);
 	report_phase(TRIDENT_INDEX_PHASE_SORT);
 	tuplesort_performsort(sort);
@@ -192,6 +206,70 @@ write_lists(TridentIndexWriter *writer, Tuplesortstate *sort)
 	pfree(row);
 }
 
+/* Train; write the meta page and the model. */
+static TridentIndexCentroids *
+build_model(Build *build)
+{
+	TridentIndexMeta *meta = &build->meta;
+	TridentIndexCentroids *centroids;
+
+	report_phase(TRIDENT_INDEX_PHASE_SAMPLE);
+	trident_index_sample_plan(build->heap, build->index, build->index_info,
+							  &build->coder, &build->sampled);
+	build->parallel = trident_index_parallel_begin(build->heap, build->index,
+												   build->index_info,
+												   &build->coder,
+												   &build->sampled);
+	centroids = trident_index_train_table(build->heap, build->index,
+										  build->index_info, &build->coder,
+										  meta, &build->sampled,
+										  build->parallel);
+	trident_index_writer_init(&build->writer, build->index,
+							  &build->coder.layout, meta->generation,
+							  meta->nlists, MAIN_FORKNUM, false);
+	trident_index_write_meta(&build->writer, meta);
+	if (meta->ncoarse > 0)
+		meta->model = trident_index_write_model(&build->writer, centroids);
+	trident_index_write_meta(&build->writer, meta);
+	return centroids;
+}
+
+/* Encode all rows, write them as lists, and measure the curve. */
+static void
+build_lists(Build *build, const TridentIndexCentroids *centroids,
+			double *heap_rows)
+{
+	TridentIndexMeta *meta = &build->meta;
+	TridentIndexNearest *nearest = NULL;
+	Tuplesortstate *sort;
+
+	report_phase(TRIDENT_INDEX_PHASE_ENCODE);
+	if (build->parallel)
+		sort = trident_index_parallel_encode(build->parallel, &build->coder,
+											 centroids, heap_rows, &nearest);
+	else
+	{
+		if (meta->nlists > 1)
+			nearest = trident_index_nearest_make(build->sampled.nqueries);
+		sort = encode(build->heap, build->index, build->index_info,
+					  &build->coder, centroids, &build->sampled, nearest,
+					  heap_rows);
+	}
+	TRIDENT_FAULT("index-build-encoded");
+	write_lists(&build->writer, sort);
+	tuplesort_end(sort);
+	meta->trained_rows = build->writer.rows;
+	meta->directory = trident_index_write_directory(&build->writer);
+	trident_index_write_meta(&build->writer, meta);
+
+	if (nearest == NULL)
+		return;
+	report_phase(TRIDENT_INDEX_PHASE_MEASURE);
+	trident_index_curve_measure(trident_index_model(build->index), meta,
+								&build->sampled, nearest);
+	trident_index_write_meta(&build->writer, meta);
+}
+
 IndexBuildResult *
 trident_index_build(Relation heap, Relation index, IndexInfo *index_info)
 {
@@ -200,47 +278,27 @@ trident_index_build(Relation heap, Relation index, IndexInfo *index_info)
 												  "trident index build",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	TridentIndexMeta meta;
-	TridentIndexCoder coder;
+	Build		build = {
+		.heap = heap,
+		.index = index,
+		.index_info = index_info
+	};
 	TridentIndexCentroids *centroids;
-	TridentIndexSampled sampled;
-	TridentIndexWriter writer;
-	TridentIndexParallel *parallel;
 	TridentIndexMetric metric;
-	Tuplesortstate *sort;
 	bool		is_half;
 
 	if (RelationGetNumberOfBlocks(index) != 0)
 		elog(ERROR, "index \"%s\" already contains data",
 			 RelationGetRelationName(index));
-	init_meta(index, &meta);
+	init_meta(index, &build.meta);
 	trident_index_column_kind(index, &metric, &is_half);
-	trident_index_coder_init(&coder, &meta, is_half);
+	trident_index_coder_init(&build.coder, &build.meta, is_half);
 
-	centroids = trident_index_train_table(heap, index, index_info, &coder,
-										  &meta, &sampled);
-	trident_index_writer_init(&writer, index, &coder.layout, meta.generation,
-							  meta.nlists, MAIN_FORKNUM, false);
-	trident_index_write_meta(&writer, &meta);
-	if (meta.ncoarse > 0)
-		meta.model = trident_index_write_model(&writer, centroids);
-	trident_index_write_meta(&writer, &meta);
-
-	sort = encode(heap, index, index_info, &coder, centroids, &parallel,
-				  &result->heap_tuples);
-	TRIDENT_FAULT("index-build-encoded");
-	write_lists(&writer, sort);
-	tuplesort_end(sort);
-	if (parallel)
-		trident_index_parallel_end(parallel);
-	result->index_tuples = meta.trained_rows = writer.rows;
-	meta.directory = trident_index_write_directory(&writer);
-	trident_index_write_meta(&writer, &meta);
-
-	report_phase(TRIDENT_INDEX_PHASE_MEASURE);
-	trident_index_curve_measure(index, trident_index_model(index), &meta,
-								&sampled);
-	trident_index_write_meta(&writer, &meta);
+	centroids = build_model(&build);
+	build_lists(&build, centroids, &result->heap_tuples);
+	result->index_tuples = build.writer.rows;
+	if (build.parallel)
+		trident_index_parallel_end(build.parallel);
 
 	report_phase(TRIDENT_INDEX_PHASE_LOG);
 	TRIDENT_FAULT("index-build-written");

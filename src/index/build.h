@@ -14,6 +14,7 @@
 #include "nodes/execnodes.h"
 #include "utils/tuplesort.h"
 
+#include "index/curve.h"
 #include "index/store.h"
 
 /* Rows are assigned to lists so many at a time. */
@@ -22,12 +23,16 @@
 /* Rows left out of training that the recall curve is measured with. */
 #define TRIDENT_INDEX_CURVE_QUERIES 256
 
-/* What sampling gives. */
+/* What sampling gives; the rows stand in memory of the caller's. */
 typedef struct TridentIndexSampled
 {
+	/* as planned */
 	double		rows;			/* estimate of all rows that will be indexed */
-	int			nlists;			/* 1: stay flat */
-	int			nrows;			/* sampled, in random order */
+	double		density;		/* of rows a block */
+	int			nlists;			/* 1: stay flat, nothing is sampled */
+	int			max_rows;		/* room for so many, queries included */
+	/* as drawn */
+	int			nrows;			/* in random order */
 	float	   *x;				/* nrows x dp, projected */
 	int			nqueries;
 	float	   *queries;		/* nqueries x dp, projected; not among x */
@@ -37,14 +42,28 @@ typedef struct TridentIndexSampled
 /* sample.c */
 
 /*
- * Sample the rows that index will have: as many as training needs for the
- * lists asked for (0: chosen by the number of rows) or memory allows.
- * Allocated in the current context.
+ * Plan a sample of the rows that index will have: as many as training needs
+ * for the lists asked for (0: chosen by the number of rows) or memory allows.
  */
-extern void trident_index_sample(Relation heap, Relation index,
-								 IndexInfo *index_info,
-								 const TridentIndexCoder *coder,
-								 TridentIndexSampled *sampled);
+extern void trident_index_sample_plan(Relation heap, Relation index,
+									  IndexInfo *index_info,
+									  const TridentIndexCoder *coder,
+									  TridentIndexSampled *sampled);
+
+/* Bytes of memory for the planned rows. */
+extern Size trident_index_sample_size(const TridentIndexCoder *coder,
+									  const TridentIndexSampled *sampled);
+
+/* Draw what was planned, into memory. */
+extern void trident_index_sample_draw(Relation heap, Relation index,
+									  IndexInfo *index_info,
+									  const TridentIndexCoder *coder,
+									  void *memory,
+									  TridentIndexSampled *sampled);
+
+/* Set the pointers of what another process has drawn, given its counts. */
+extern void trident_index_sample_place(int dp, void *memory,
+									   TridentIndexSampled *sampled);
 
 /* encode.c */
 
@@ -55,7 +74,7 @@ typedef struct TridentIndexEncoder
 	const TridentIndexCoder *coder;
 	const TridentIndexCentroids *centroids;
 	Tuplesortstate *sort;
-	TupleTableSlot *slot;		/* (list int4, row bytea) */
+	TupleTableSlot *slot;		/* (place int8, row bytea) */
 	MemoryContext row_context;	/* reset for every row */
 	int			nbatch;
 	float	   *raw;			/* TRIDENT_INDEX_BATCH x dim */
@@ -65,7 +84,20 @@ typedef struct TridentIndexEncoder
 	int			lists[TRIDENT_INDEX_BATCH];
 	bytea	   *row;			/* one TridentIndexRow as a bytea */
 	double		rows;			/* put into the sort */
+
+	/* for the recall curve; NULL where none is measured */
+	const TridentIndexSampled *sampled;
+	TridentIndexNearest *nearest;
 } TridentIndexEncoder;
+
+/* Rows of an encoder whose lists have been found. */
+typedef struct TridentIndexBatch
+{
+	int			nrows;			/* TRIDENT_INDEX_BATCH at most */
+	const float *x;				/* nrows x dp */
+	const int  *lists;
+	ItemPointerData *tids;
+} TridentIndexBatch;
 
 /* A sort by list; coordinate is NULL unless several processes sort. */
 extern Tuplesortstate *trident_index_sort_begin(int memory_kb,
@@ -76,6 +108,11 @@ extern void trident_index_encoder_init(TridentIndexEncoder *encoder,
 									   const TridentIndexCoder *coder,
 									   const TridentIndexCentroids *centroids,
 									   Tuplesortstate *sort);
+
+/* Let the queries of sampled, in nearest, meet the rows to come. */
+extern void trident_index_encoder_measure(TridentIndexEncoder *encoder,
+										  const TridentIndexSampled *sampled,
+										  TridentIndexNearest *nearest);
 
 /* One row: values of the index columns as FormIndexDatum gives them. */
 extern void trident_index_encoder_add(TridentIndexEncoder *encoder,
@@ -105,21 +142,33 @@ extern bool trident_index_sort_next(Tuplesortstate *sort, TupleTableSlot *slot,
 typedef struct TridentIndexParallel TridentIndexParallel;
 
 /*
- * Start workers that encode their part of the table, if the planner grants
- * any; NULL otherwise.  The model must be on disk.
+ * Start workers for a build, if the planner grants any; NULL otherwise.
+ * sampled is planned.  What follows is called in this order.
  */
 extern TridentIndexParallel *trident_index_parallel_begin(Relation heap,
 														  Relation index,
-														  IndexInfo *index_info);
+														  IndexInfo *index_info,
+														  const TridentIndexCoder *coder,
+														  const TridentIndexSampled *sampled);
+
+/* Memory to draw the sample into; lasts until the end. */
+extern void *trident_index_parallel_memory(TridentIndexParallel *parallel);
+
+/* Train with the sample drawn; NULL if that is too small: the index is flat. */
+extern TridentIndexCentroids *trident_index_parallel_train(TridentIndexParallel *parallel,
+														   const TridentIndexSampled *sampled,
+														   uint64 seed);
 
 /*
  * Take part in encoding, wait for the workers, and return the sort of all
- * rows, performed.  *heap_rows is how many rows the table has.
+ * rows, performed.  The model must be on disk.  *heap_rows is how many rows
+ * the table has; *nearest what the queries of the sample have met.
  */
 extern Tuplesortstate *trident_index_parallel_encode(TridentIndexParallel *parallel,
 													 const TridentIndexCoder *coder,
 													 const TridentIndexCentroids *centroids,
-													 double *heap_rows);
+													 double *heap_rows,
+													 TridentIndexNearest **nearest);
 
 /* Wait for the workers to end, and leave parallel mode. */
 extern void trident_index_parallel_end(TridentIndexParallel *parallel);

@@ -3,13 +3,15 @@
  *	  The recall curve: measured at build, read by scans.
  *
  * For each of some rows of the table that took no part in training, left out
- * of its own answer, the k nearest rows are found by scoring every list; the
- * curve is the mean share of them in the first n lists of the row's order.
- * "Nearest" is by the finer codes' estimates: their errors are small beside
- * the distances at which lists matter.
+ * of its own answer, the k nearest rows are found by comparing it with every
+ * row that is encoded; the curve is the mean share of them in the first n
+ * lists of the row's order.  Rows are compared a batch at a time, as a product
+ * of matrices, by each process that encodes rows: at the end the neighbors
+ * that they have found are merged.  What is nearest is told by distance, then
+ * list, so that the curve does not depend on who met which row.
  *
- * For k above 100 a sample of the pages, one in k / 100, stands for all: the
- * k nearest of all are the 100 nearest of such a sample, about.
+ * For k above 100 a sample of the rows, one in k / 100, stands for all: the k
+ * nearest of all are the 100 nearest of such a sample, about.
  *
  * A user's queries are rarely rows of the table, and need a few more lists
  * than those do: margin().
@@ -20,11 +22,8 @@
 
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "port/pg_bitutils.h"
-#include "storage/bufmgr.h"
 #include "utils/float.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 
 #include "base/compat.h"
 #include "index/build.h"
@@ -48,17 +47,22 @@ margin(float target)
 	return target < 0.93f ? 1.10 : target < 0.98f ? 1.15 : 1.20;
 }
 
+/* Products of so many queries with a batch are made at a time. */
+#define QUERIES_AT_ONCE 64
+
 /* Neighbors counted per query, at most. */
 #define MAX_NEIGHBORS 100
 
-/* The stride for the largest k: each neighbor stands for so many. */
-#define MAX_STRIDE (10000 / MAX_NEIGHBORS)
+/* Of which rows neighbors are counted: all, one in 10, one in 100. */
+#define STRIDES 3
 
-/* A row among the nearest, and the rank of its list in the query's order. */
+static const uint32 strides[STRIDES] = {1, 10, 100};
+
+/* A row among the nearest, and the list that it is in. */
 typedef struct Neighbor
 {
-	float		estimate;
-	int			rank;
+	float		value;
+	int			list;
 } Neighbor;
 
 /* The nearest so far: a heap, farthest on top. */
@@ -68,175 +72,202 @@ typedef struct Neighbors
 	Neighbor	heap[MAX_NEIGHBORS];
 } Neighbors;
 
-typedef struct Measure
+/* Those of all queries; without pointers, so that it may be shared. */
+struct TridentIndexNearest
 {
-	Relation	index;
-	const TridentIndexModel *model;
-	TridentIndexQuery *query;
-	ItemPointerData self;		/* row that the query is */
-	uint32		stride;			/* one page in so many is looked at */
-	Neighbors	neighbors;
-	TridentIndexOrder order;
-} Measure;
+	int			nqueries;
+	Neighbors	of[FLEXIBLE_ARRAY_MEMBER];	/* nqueries x STRIDES */
+};
 
-/* The estimate that a row must be below to be counted. */
-static float
-neighbor_limit(const Neighbors *found)
+/* Is a farther than b?  Of rows as far that of a later list. */
+static inline bool
+is_farther(Neighbor a, Neighbor b)
 {
-	return found->n < MAX_NEIGHBORS ? get_float4_infinity() :
-		found->heap[0].estimate;
+	return a.value > b.value || (a.value == b.value && a.list > b.list);
 }
 
-/* Count a row whose estimate is below the limit. */
+/* Count a row, unless it is farther than all and they are enough. */
 static void
-add_neighbor(Neighbors *found, float estimate, int rank)
+add_neighbor(Neighbors *found, Neighbor row)
 {
 	Neighbor   *heap = found->heap;
 	int			i;
 
 	if (found->n < MAX_NEIGHBORS)
 	{
-		for (i = found->n++; i > 0 && heap[(i - 1) / 2].estimate < estimate; i = (i - 1) / 2)
+		for (i = found->n++; i > 0 && is_farther(row, heap[(i - 1) / 2]); i = (i - 1) / 2)
 			heap[i] = heap[(i - 1) / 2];
+		heap[i] = row;
+		return;
 	}
-	else
+	if (!is_farther(heap[0], row))
+		return;
+	for (i = 0;;)
 	{
-		for (i = 0;;)
-		{
-			int			child = 2 * i + 1;
+		int			child = 2 * i + 1;
 
-			if (child >= found->n)
-				break;
-			if (child + 1 < found->n &&
-				heap[child + 1].estimate > heap[child].estimate)
-				child++;
-			if (estimate >= heap[child].estimate)
-				break;
-			heap[i] = heap[child];
-			i = child;
-		}
+		if (child >= found->n)
+			break;
+		if (child + 1 < found->n && is_farther(heap[child + 1], heap[child]))
+			child++;
+		if (!is_farther(heap[child], row))
+			break;
+		heap[i] = heap[child];
+		i = child;
 	}
-	heap[i].estimate = estimate;
-	heap[i].rank = rank;
+	heap[i] = row;
 }
 
-/* The value of one row as its finer code, or its exact values, have it. */
-static float
-row_estimate(const Measure *measure, const TridentIndexGroup *group, int slot,
-			 float list_value)
+Size
+trident_index_nearest_size(int nqueries)
 {
-	const TridentIndexCoder *coder = &measure->model->coder;
-	const TridentIndexLayout *layout = &coder->layout;
-	const uint8 *values = trident_index_page_values(layout, group, slot);
-	const float *factors = trident_index_page_factors(layout, group, slot);
-	const TridentIndexQuery *query = measure->query;
-	int32		dot;
-
-	if (layout->format == TRIDENT_INDEX_EXACT)
-		return trident_index_exact_value(coder, query, (const float *) values);
-	dot = layout->bits == 8 ?
-		trident_simd_code.dot_u8_s8(layout->dp, values, query->x8) :
-		trident_simd_code.dot_u4_s8(layout->dp, values, query->x8);
-	return factors[0] + list_value + factors[1] *
-		(query->x8_step * dot + query->fine_offset);
+	return offsetof(TridentIndexNearest, of) +
+		sizeof(Neighbors) * STRIDES * nqueries;
 }
 
-/* Count the rows of a list page that are among the nearest. */
+void
+trident_index_nearest_init(TridentIndexNearest *nearest, int nqueries)
+{
+	nearest->nqueries = nqueries;
+	for (int i = 0; i < nqueries * STRIDES; i++)
+		nearest->of[i].n = 0;
+}
+
+TridentIndexNearest *
+trident_index_nearest_make(int nqueries)
+{
+	TridentIndexNearest *nearest = palloc(trident_index_nearest_size(nqueries));
+
+	trident_index_nearest_init(nearest, nqueries);
+	return nearest;
+}
+
+void
+trident_index_nearest_merge(TridentIndexNearest *into,
+							const TridentIndexNearest *from)
+{
+	for (int i = 0; i < into->nqueries * STRIDES; i++)
+	{
+		for (int n = 0; n < from->of[i].n; n++)
+			add_neighbor(&into->of[i], from->of[i].heap[n]);
+	}
+}
+
+/* Which strides a row belongs to, as bits: by its address, not its turn. */
+static int
+strides_of(ItemPointer tid)
+{
+	uint32		hash = murmurhash32(ItemPointerGetBlockNumber(tid) ^
+									murmurhash32(ItemPointerGetOffsetNumber(tid)));
+	int			bits = 0;
+
+	for (int s = 0; s < STRIDES; s++)
+		bits |= (hash % strides[s] == 0) << s;
+	return bits;
+}
+
+/* Count the rows of a batch for one query, from its products with them. */
 static void
-measure_page(Measure *measure, TridentIndexHeld *held, int rank)
+meet_rows(Neighbors *found, ItemPointer self, int nrows, const float *values,
+		  const TridentIndexBatch *batch, const int *row_strides)
 {
-	Page		page = held->group.page;
-	const TridentIndexLayout *layout = &measure->model->coder.layout;
-	const TridentIndexProbe *list = &measure->order.lists[rank];
-	const TridentIndexQuery *query = measure->query;
-	char	   *contents = TridentIndexPageContents(page);
-	int			nrows = trident_index_page_rows(layout, page);
-	int			nblocks = (nrows + TRIDENT_SIMD_LANES - 1) / TRIDENT_SIMD_LANES;
-	float		bounds[BLCKSZ / 8];
-	uint16		masks[BLCKSZ / 8 / TRIDENT_SIMD_LANES];
-	int			slot;
+	float		limit[STRIDES];
 
-	if (layout->format == TRIDENT_INDEX_SIGNS)
+	for (int s = 0; s < STRIDES; s++)
+		limit[s] = found[s].n < MAX_NEIGHBORS ? get_float4_infinity() :
+			found[s].heap[0].value;
+	for (int i = 0; i < nrows; i++)
 	{
-		TridentSimdSignScan args = {
-			.lut = query->lut,
-			.scale = query->lut_step,
-			.offset = query->sign_offset + query->sign_slack +
-			TRIDENT_INDEX_SIGN_ERROR * list->distance,
-			.add = list->value,
-			.limit = neighbor_limit(&measure->neighbors),
-		};
-
-		trident_simd_code.sign_scan(layout->dp, nblocks,
-									(uint8 *) contents + layout->sign_codes,
-									(float *) (contents + layout->sign_add),
-									(float *) (contents + layout->sign_rescale),
-									&args, bounds, masks);
-	}
-	else
-		memset(masks, 0xFF, sizeof(uint16) * nblocks);
-
-	for (slot = 0; slot < nrows; slot++)
-	{
-		float		estimate;
-
-		if (!(masks[slot / TRIDENT_SIMD_LANES] >> slot % TRIDENT_SIMD_LANES & 1))
+		/* the limit of more rows is the lower one; NaN is below none */
+		if (!(values[i] <= limit[STRIDES - 1]))
 			continue;
-		if (!trident_index_hold_row(measure->index, measure->model, layout,
-									held, slot))
-			trident_index_chain_corrupted(measure->index, list->list);
-		estimate = row_estimate(measure, &held->group, slot, list->value);
-		if (estimate < neighbor_limit(&measure->neighbors) &&
-			!ItemPointerEquals(&measure->self,
-							   trident_index_page_tid(layout, page, slot)))
-			add_neighbor(&measure->neighbors, estimate, rank);
-	}
-}
-
-/* Score the lists of a query in its order, into measure->neighbors. */
-static void
-measure_lists(Measure *measure)
-{
-	const TridentIndexModel *model = measure->model;
-	int			rank;
-
-	for (rank = 0; rank < model->meta.nlists; rank++)
-	{
-		TridentIndexListEntry entry;
-		BlockNumber block;
-
-		CHECK_FOR_INTERRUPTS();
-		if (!trident_index_list_entry(measure->index, model,
-									  measure->order.lists[rank].list, &entry))
-			elog(ERROR, "the model has been replaced during a build");
-		block = entry.head;
-		while (BlockNumberIsValid(block))
+		for (int s = 0; s < STRIDES; s++)
 		{
-			TridentIndexHeld held = {0};
-			bool		is_sampled = murmurhash32(block) % measure->stride == 0;
+			Neighbor	row = {.value = values[i], .list = batch->lists[i]};
 
-			held.buffer = trident_index_read(measure->index, model, block);
-			held.group.page = BufferGetPage(held.buffer);
-			LockBuffer(held.buffer, BUFFER_LOCK_SHARE);
-			if (is_sampled)
-				measure_page(measure, &held, rank);
-			block = TridentIndexPageOpaque(held.group.page)->next;
-			trident_index_release(&held);
+			if (!(row_strides[i] >> s & 1) || !(values[i] <= limit[s]) ||
+				ItemPointerEquals(self, &batch->tids[i]))
+				continue;
+			add_neighbor(&found[s], row);
+			if (found[s].n == MAX_NEIGHBORS)
+				limit[s] = found[s].heap[0].value;
 		}
 	}
 }
 
-/* Order all lists for the query, step by step as a scan does. */
-static void
-order_lists(Measure *measure)
+void
+trident_index_nearest_add(TridentIndexNearest *nearest,
+						  const TridentIndexSampled *sampled,
+						  const TridentIndexCoder *coder,
+						  const TridentIndexBatch *batch)
 {
-	int			upto;
+	int			n = batch->nrows;
+	int			dp = coder->layout.dp;
+	float		dots[QUERIES_AT_ONCE * TRIDENT_INDEX_BATCH];
+	float		norm2[TRIDENT_INDEX_BATCH];
+	int			row_strides[TRIDENT_INDEX_BATCH];
 
-	trident_index_order_start(&measure->order, measure->model, measure->query);
-	for (upto = 8; measure->order.nsorted < measure->order.nlists; upto += upto / 2)
-		trident_index_order_extend(&measure->order, measure->model,
-								   measure->query,
-								   Min(upto, measure->order.nlists));
+	trident_index_norms(n, dp, batch->x, norm2);
+	for (int i = 0; i < n; i++)
+		row_strides[i] = strides_of(&batch->tids[i]);
+	for (int q = 0; q < nearest->nqueries; q += QUERIES_AT_ONCE)
+	{
+		int			m = Min(QUERIES_AT_ONCE, nearest->nqueries - q);
+
+		trident_simd_code.matrix_dot(m, n, dp, sampled->queries + (Size) q * dp,
+									 batch->x, dots, TRIDENT_INDEX_BATCH);
+		for (int j = 0; j < m; j++)
+		{
+			float	   *values = dots + j * TRIDENT_INDEX_BATCH;
+
+			for (int i = 0; i < n; i++)
+				values[i] = coder->metric == TRIDENT_INDEX_IP ? -values[i] :
+					norm2[i] - 2 * values[i];
+			meet_rows(&nearest->of[(q + j) * STRIDES],
+					  &sampled->query_tids[q + j], n, values, batch,
+					  row_strides);
+		}
+	}
+}
+
+/* Have the lists of all neighbors of a query got their rank? */
+static bool
+are_ranked(const Neighbors *found, const int *rank)
+{
+	for (int s = 0; s < STRIDES; s++)
+	{
+		for (int i = 0; i < found[s].n; i++)
+		{
+			if (rank[found[s].heap[i].list] < 0)
+				return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * The rank of lists in the order of a query, which is found step by step as in
+ * a scan, so far that the neighbors are in lists that have one.
+ */
+static void
+rank_lists(const TridentIndexModel *model, const float *x,
+		   const Neighbors *found, int *rank)
+{
+	TridentIndexQuery *query = trident_index_query_projected(&model->coder, x);
+	TridentIndexOrder order;
+	int			nranked = 0;
+
+	trident_index_order_start(&order, model, query);
+	memset(rank, -1, sizeof(int) * order.nlists);
+	for (int upto = 8; nranked < order.nlists && !are_ranked(found, rank); upto += upto / 2)
+	{
+		trident_index_order_extend(&order, model, query,
+								   Min(upto, order.nlists));
+		for (; nranked < order.nsorted; nranked++)
+			rank[order.lists[nranked].list] = nranked;
+	}
+	pfree(order.lists);
+	pfree(query);
 }
 
 /* From the share of neighbors in each rank to lists needed for each target. */
@@ -264,70 +295,59 @@ fill_curve_row(float *row, const double *share, int nlists)
 static int
 compare_neighbors(const void *a, const void *b)
 {
-	float		x = ((const Neighbor *) a)->estimate;
-	float		y = ((const Neighbor *) b)->estimate;
+	const Neighbor *x = a;
+	const Neighbor *y = b;
 
-	return (x > y) - (x < y);
+	return is_farther(*x, *y) - is_farther(*y, *x);
 }
 
 /*
- * Find the nearest rows of a query among one in stride pages, and count where
- * the first k of them are, for each k that this stride stands for.
+ * Count where the first k neighbors of a query are, for each k that these
+ * neighbors, among one row in stride, stand for.
  */
 static void
-measure_stride(Measure *measure, int stride, double *shares, int nqueries)
+count_shares(Neighbors *found, int stride, const int *rank, int nlists,
+			 int nqueries, double *shares)
 {
-	Neighbors  *found = &measure->neighbors;
-	int			nlists = measure->model->meta.nlists;
-	int			row;
-	int			i;
-
-	measure->stride = stride;
-	found->n = 0;
-	measure_lists(measure);
 	qsort(found->heap, found->n, sizeof(Neighbor), compare_neighbors);
-	for (row = 0; row < TRIDENT_INDEX_CURVE_KS; row++)
+	for (int row = 0; row < TRIDENT_INDEX_CURVE_KS; row++)
 	{
 		int			k = trident_index_curve_ks[row];
 		int			n = Min(k / stride, found->n);
 
 		if (Max(1, k / MAX_NEIGHBORS) != stride)
 			continue;
-		for (i = 0; i < n; i++)
-			shares[(Size) row * nlists + found->heap[i].rank] += 1.0 / n / nqueries;
+		for (int i = 0; i < n; i++)
+			shares[(Size) row * nlists + rank[found->heap[i].list]] +=
+				1.0 / n / nqueries;
 	}
 }
 
 void
-trident_index_curve_measure(Relation index, const TridentIndexModel *model,
+trident_index_curve_measure(const TridentIndexModel *model,
 							TridentIndexMeta *meta,
-							const TridentIndexSampled *sampled)
+							const TridentIndexSampled *sampled,
+							TridentIndexNearest *nearest)
 {
-	Measure		measure = {.index = index, .model = model};
-	int			n = sampled->nqueries;
+	int			n = nearest->nqueries;
 	double	   *shares;
-	int			row;
-	int			q;
+	int		   *rank;
 
 	if (meta->nlists <= 1 || n == 0)
 		return;
 	shares = palloc_extended(sizeof(double) * meta->nlists * TRIDENT_INDEX_CURVE_KS,
 							 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	for (q = 0; q < n; q++)
+	rank = palloc(sizeof(int) * meta->nlists);
+	for (int q = 0; q < n; q++)
 	{
-		int			stride;
-
-		measure.query = trident_index_query_projected(&model->coder,
-													  sampled->queries + (Size) q * meta->dp);
-		measure.self = sampled->query_tids[q];
-		order_lists(&measure);
-		for (stride = 1; stride <= MAX_STRIDE &&
-			 stride * MAX_NEIGHBORS <= meta->trained_rows / 2; stride *= 10)
-			measure_stride(&measure, stride, shares, n);
-		pfree(measure.order.lists);
-		pfree(measure.query);
+		CHECK_FOR_INTERRUPTS();
+		rank_lists(model, sampled->queries + (Size) q * meta->dp,
+				   &nearest->of[q * STRIDES], rank);
+		for (int s = 0; s < STRIDES; s++)
+			count_shares(&nearest->of[q * STRIDES + s], (int) strides[s], rank,
+						 meta->nlists, n, shares);
 	}
-	for (row = 0; row < TRIDENT_INDEX_CURVE_KS; row++)
+	for (int row = 0; row < TRIDENT_INDEX_CURVE_KS; row++)
 	{
 		if (trident_index_curve_ks[row] <= meta->trained_rows / 2)
 			fill_curve_row(meta->curve[row], shares + (Size) row * meta->nlists,
@@ -335,6 +355,7 @@ trident_index_curve_measure(Relation index, const TridentIndexModel *model,
 	}
 	meta->curve_queries = n;
 	pfree(shares);
+	pfree(rank);
 }
 
 /*

@@ -11,6 +11,9 @@
 
 #include "index/page.h"
 
+struct TridentIndexBatch;
+struct TridentIndexCoder;
+struct TridentIndexModel;
 struct TridentIndexSampled;
 
 /* The k and the targets that the curve has. */
@@ -25,13 +28,38 @@ extern int	trident_index_curve_lists(const TridentIndexMeta *meta,
 									  double k, double target);
 
 /*
- * Measure the curve of a model whose pages are written, into meta->curve.
- * Does nothing for a flat index.
+ * The nearest rows of each query, among the rows that were met so far: one
+ * chunk of memory without pointers, so that it may stand in shared memory.
  */
-struct TridentIndexModel;
-extern void trident_index_curve_measure(Relation index,
-										const struct TridentIndexModel *model,
+typedef struct TridentIndexNearest TridentIndexNearest;
+
+/* Bytes of one for so many queries. */
+extern Size trident_index_nearest_size(int nqueries);
+
+/* Nothing has been met. */
+extern void trident_index_nearest_init(TridentIndexNearest *nearest,
+									   int nqueries);
+
+/* The same in the current context. */
+extern TridentIndexNearest *trident_index_nearest_make(int nqueries);
+
+/* Let the queries of a sample meet rows; each row once, in any order. */
+extern void trident_index_nearest_add(TridentIndexNearest *nearest,
+									  const struct TridentIndexSampled *sampled,
+									  const struct TridentIndexCoder *coder,
+									  const struct TridentIndexBatch *batch);
+
+/* Add what others have met to what into has; same sample, other rows. */
+extern void trident_index_nearest_merge(TridentIndexNearest *into,
+										const TridentIndexNearest *from);
+
+/*
+ * The curve of a model, into meta->curve, once all rows have been met.  Does
+ * nothing for a flat index.
+ */
+extern void trident_index_curve_measure(const struct TridentIndexModel *model,
 										TridentIndexMeta *meta,
-										const struct TridentIndexSampled *sampled);
+										const struct TridentIndexSampled *sampled,
+										TridentIndexNearest *nearest);
 
 #endif							/* TRIDENT_INDEX_CURVE_H */

@@ -2,9 +2,11 @@
  * encode.c
  *	  Rows into codes, and codes into a sort by list.
  *
- * A row in the sort is (list int4, row bytea); the bytea holds a
- * TridentIndexRow, which is copied out since tuples may store it unaligned.
- * The sort keeps to its memory and spills to temporary files.
+ * A row in the sort is (place int8, row bytea): place is the list, and within
+ * it the address of the heap row, so that lists come out the same whoever
+ * encoded which part of the table.  The bytea holds a TridentIndexRow, which
+ * is copied out since tuples may store it unaligned.  The sort keeps to its
+ * memory and spills to temporary files.
  */
 #include "postgres.h"
 
@@ -22,13 +24,28 @@
 #include "index/build.h"
 #include "index/key.h"
 
+/* From the place of a row to its list: below it stand 48 bits of address. */
+#define PLACE_SHIFT 48
+
+StaticAssertDecl(TRIDENT_INDEX_MAX_LISTS <= 1 << 15,
+				 "places are positive numbers");
+
+/* Where a row belongs among all. */
+static int64
+place_of(int list, ItemPointer tid)
+{
+	return (int64) list << PLACE_SHIFT |
+		(int64) ItemPointerGetBlockNumber(tid) << 16 |
+		ItemPointerGetOffsetNumber(tid);
+}
+
 /* The row type of the sort. */
 static TupleDesc
 sort_desc(void)
 {
 	TupleDesc	desc = CreateTemplateTupleDesc(2);
 
-	TupleDescInitEntry(desc, 1, "list", INT4OID, -1, 0);
+	TupleDescInitEntry(desc, 1, "place", INT8OID, -1, 0);
 	TupleDescInitEntry(desc, 2, "row", BYTEAOID, -1, 0);
 	return desc;
 }
@@ -43,7 +60,7 @@ Tuplesortstate *
 trident_index_sort_begin(int memory_kb, SortCoordinate coordinate)
 {
 	AttrNumber	attnum = 1;
-	Oid			less = Int4LessOperator;
+	Oid			less = Int8LessOperator;
 	Oid			collation = InvalidOid;
 	bool		nulls_first = false;
 
@@ -76,6 +93,15 @@ trident_index_encoder_init(TridentIndexEncoder *encoder, Relation index,
 	SET_VARSIZE(encoder->row, VARHDRSZ + row_bytes);
 }
 
+void
+trident_index_encoder_measure(TridentIndexEncoder *encoder,
+							  const TridentIndexSampled *sampled,
+							  TridentIndexNearest *nearest)
+{
+	encoder->sampled = sampled;
+	encoder->nearest = nearest;
+}
+
 /* Encode one row of the batch and put it into the sort. */
 static void
 put_row(TridentIndexEncoder *encoder, int i)
@@ -94,7 +120,7 @@ put_row(TridentIndexEncoder *encoder, int i)
 	row->label = encoder->labels[i];
 
 	ExecClearTuple(slot);
-	slot->tts_values[0] = Int32GetDatum(list);
+	slot->tts_values[0] = Int64GetDatum(place_of(list, &row->tid));
 	slot->tts_values[1] = PointerGetDatum(encoder->row);
 	slot->tts_isnull[0] = slot->tts_isnull[1] = false;
 	ExecStoreVirtualTuple(slot);
@@ -117,6 +143,18 @@ flush(TridentIndexEncoder *encoder)
 		memset(encoder->lists, 0, sizeof(int) * encoder->nbatch);
 	for (i = 0; i < encoder->nbatch; i++)
 		put_row(encoder, i);
+	if (encoder->nearest)
+	{
+		TridentIndexBatch batch = {
+			.nrows = encoder->nbatch,
+			.x = encoder->x,
+			.lists = encoder->lists,
+			.tids = encoder->tids
+		};
+
+		trident_index_nearest_add(encoder->nearest, encoder->sampled,
+								  encoder->coder, &batch);
+	}
 	encoder->nbatch = 0;
 	CHECK_FOR_INTERRUPTS();
 }
@@ -190,7 +228,7 @@ trident_index_sort_next(Tuplesortstate *sort, TupleTableSlot *slot,
 
 	if (!tuplesort_gettupleslot(sort, true, false, slot, NULL))
 		return false;
-	*list = DatumGetInt32(slot_getattr(slot, 1, &isnull));
+	*list = (int) (DatumGetInt64(slot_getattr(slot, 1, &isnull)) >> PLACE_SHIFT);
 	value = (bytea *) DatumGetPointer(slot_getattr(slot, 2, &isnull));
 	memcpy(row, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 	return true;

@@ -210,9 +210,10 @@ insert_row(Retrain *retrain, ItemPointer tid, void *arg)
 	trident_index_insert_value(retrain->index, model, values[0], label, tid);
 }
 
-/* Step 2. */
+/* Step 2; nearest gets what the queries of sampled meet. */
 static void
-copy_rows(Retrain *retrain, const TridentIndexCentroids *centroids)
+copy_rows(Retrain *retrain, const TridentIndexCentroids *centroids,
+		  const TridentIndexSampled *sampled, TridentIndexNearest *nearest)
 {
 	TridentIndexEncoder encoder;
 	Tuplesortstate *sort = trident_index_sort_begin(maintenance_work_mem, NULL);
@@ -222,6 +223,7 @@ copy_rows(Retrain *retrain, const TridentIndexCentroids *centroids)
 
 	trident_index_encoder_init(&encoder, retrain->index, &retrain->coder,
 							   centroids, sort);
+	trident_index_encoder_measure(&encoder, sampled, nearest);
 	take_new_rows(retrain, encode_row, &encoder);
 	trident_index_encoder_finish(&encoder);
 	tuplesort_performsort(sort);
@@ -241,7 +243,8 @@ copy_rows(Retrain *retrain, const TridentIndexCentroids *centroids)
 
 /* Steps 3 and 4. */
 static void
-catch_up_and_switch(Retrain *retrain, const TridentIndexSampled *sampled)
+catch_up_and_switch(Retrain *retrain, const TridentIndexSampled *sampled,
+					TridentIndexNearest *nearest)
 {
 	TridentIndexModel *model;
 	int			pass;
@@ -251,7 +254,7 @@ catch_up_and_switch(Retrain *retrain, const TridentIndexSampled *sampled)
 	if (model == NULL)
 		elog(ERROR, "new model of index \"%s\" cannot be read",
 			 RelationGetRelationName(retrain->index));
-	trident_index_curve_measure(retrain->index, model, &retrain->meta, sampled);
+	trident_index_curve_measure(model, &retrain->meta, sampled, nearest);
 	for (pass = 0; pass < MAX_PASSES; pass++)
 	{
 		if (take_new_rows(retrain, insert_row, model) < FEW_ROWS)
@@ -310,6 +313,7 @@ trident_index_retrain_if_due(Relation index, double rows)
 	Retrain		retrain = {0};
 	TridentIndexSampled sampled;
 	TridentIndexCentroids *centroids;
+	TridentIndexNearest *nearest;
 
 	trident_index_meta_read(index, &retrain.meta);
 	if (lists_due(index, &retrain.meta, rows) <= 1)
@@ -331,9 +335,11 @@ trident_index_retrain_if_due(Relation index, double rows)
 												MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
 	retrain.meta.generation++;
+	trident_index_sample_plan(retrain.heap, index, retrain.index_info,
+							  &retrain.coder, &sampled);
 	centroids = trident_index_train_table(retrain.heap, index,
 										  retrain.index_info, &retrain.coder,
-										  &retrain.meta, &sampled);
+										  &retrain.meta, &sampled, NULL);
 	TRIDENT_FAULT("index-retrain-trained");
 	if (centroids->nlists > 1)
 	{
@@ -346,8 +352,9 @@ trident_index_retrain_if_due(Relation index, double rows)
 								  MAIN_FORKNUM, true);
 		retrain.meta.model = trident_index_write_model(&retrain.writer, centroids);
 		begin_fetch(&retrain);
-		copy_rows(&retrain, centroids);
-		catch_up_and_switch(&retrain, &sampled);
+		nearest = trident_index_nearest_make(sampled.nqueries);
+		copy_rows(&retrain, centroids, &sampled, nearest);
+		catch_up_and_switch(&retrain, &sampled, nearest);
 		end_fetch(&retrain);
 	}
 	table_close(retrain.heap, NoLock);

@@ -33,6 +33,9 @@
 /* With fewer rows a list than this, centroids get noticeably worse. */
 #define FEW_PER_LIST 20
 
+/* A model larger than this would not be good to keep in every backend. */
+#define MAX_MODEL_VALUES (32 * 1024 * 1024)
+
 /* The sample must be the same for the same table: tests compare indexes. */
 #define SAMPLE_SEED 0x7472696465
 
@@ -166,57 +169,93 @@ shuffle(SampleState *state, int n)
 	pfree(swap);
 }
 
+/* What a pass over runs of blocks needs. */
+static void
+begin_sampling(SampleState *state, const TridentIndexCoder *coder)
+{
+	memset(state, 0, sizeof(*state));
+	state->coder = coder;
+	state->raw = palloc(sizeof(float) * coder->layout.dim);
+	state->projected = palloc(sizeof(float) * coder->layout.dp);
+	state->row_context = AllocSetContextCreate(CurrentMemoryContext,
+											   "trident index sample",
+											   ALLOCSET_DEFAULT_SIZES);
+	pg_prng_seed(&state->random, SAMPLE_SEED);
+}
+
+static void
+end_sampling(SampleState *state)
+{
+	pfree(state->raw);
+	pfree(state->projected);
+	MemoryContextDelete(state->row_context);
+}
+
 void
-trident_index_sample(Relation heap, Relation index, IndexInfo *index_info,
-					 const TridentIndexCoder *coder,
-					 TridentIndexSampled *sampled)
+trident_index_sample_plan(Relation heap, Relation index, IndexInfo *index_info,
+						  const TridentIndexCoder *coder,
+						  TridentIndexSampled *sampled)
 {
 	TridentIndexOptions *options = (TridentIndexOptions *) index->rd_options;
-	int			dp = coder->layout.dp;
 	BlockNumber nblocks = RelationGetNumberOfBlocks(heap);
-	SampleState state = {0};
+	SampleState state;
 	double		read;
-	double		density;
 	int			n;
 
 	memset(sampled, 0, sizeof(*sampled));
-	sampled->nlists = 1;
-	state.coder = coder;
-	state.raw = palloc(sizeof(float) * coder->layout.dim);
-	state.projected = palloc(sizeof(float) * dp);
-	state.row_context = AllocSetContextCreate(CurrentMemoryContext,
-											  "trident index sample",
-											  ALLOCSET_DEFAULT_SIZES);
-	pg_prng_seed(&state.random, SAMPLE_SEED);
-
+	begin_sampling(&state, coder);
 	read = sample_runs(heap, index, index_info, nblocks, ESTIMATE_RUNS, &state);
-	density = state.seen / Max(read, 1);
-	sampled->rows = density * nblocks;
+	end_sampling(&state);
+	sampled->density = state.seen / Max(read, 1);
+	sampled->rows = sampled->density * nblocks;
 	n = options && options->lists > 0 ?
 		Min(options->lists, sampled->rows) :
 		trident_index_lists_for(sampled->rows, coder->layout.list_rows);
-	if (n <= 1)
-		return;
+	n = Min(n, MAX_MODEL_VALUES / coder->layout.dp);
+	sampled->nlists = Max(n, 1);
+	if (sampled->nlists > 1)
+		sampled->max_rows = TRIDENT_INDEX_CURVE_QUERIES +
+			sample_target(index, coder, sampled->rows, n);
+}
 
-	sampled->nlists = n;
-	state.target = sample_target(index, coder, sampled->rows, n) +
-		TRIDENT_INDEX_CURVE_QUERIES;
-	state.x = MemoryContextAllocHuge(CurrentMemoryContext,
-									 sizeof(float) * dp * (Size) state.target);
-	state.tids = MemoryContextAllocHuge(CurrentMemoryContext,
-										sizeof(ItemPointerData) * (Size) state.target);
-	state.seen = 0;
-	sample_runs(heap, index, index_info, nblocks,
-				ceil(state.target / Max(density, 1e-9) / RUN_BLOCKS), &state);
+Size
+trident_index_sample_size(const TridentIndexCoder *coder,
+						  const TridentIndexSampled *sampled)
+{
+	return sampled->max_rows *
+		(sizeof(float) * coder->layout.dp + sizeof(ItemPointerData));
+}
+
+void
+trident_index_sample_place(int dp, void *memory, TridentIndexSampled *sampled)
+{
+	/* the first rows are for the curve, the others for training */
+	sampled->queries = memory;
+	sampled->x = sampled->queries + (Size) sampled->nqueries * dp;
+	sampled->query_tids = (ItemPointerData *)
+		(sampled->queries + (Size) sampled->max_rows * dp);
+}
+
+void
+trident_index_sample_draw(Relation heap, Relation index, IndexInfo *index_info,
+						  const TridentIndexCoder *coder, void *memory,
+						  TridentIndexSampled *sampled)
+{
+	SampleState state;
+	int			n;
+
+	begin_sampling(&state, coder);
+	trident_index_sample_place(coder->layout.dp, memory, sampled);
+	state.target = sampled->max_rows;
+	state.x = sampled->queries;
+	state.tids = sampled->query_tids;
+	sample_runs(heap, index, index_info, RelationGetNumberOfBlocks(heap),
+				ceil(state.target / Max(sampled->density, 1e-9) / RUN_BLOCKS),
+				&state);
 	n = (int) Min(state.seen, state.target);
 	shuffle(&state, n);
-
-	/* the first rows are for the curve, the others for training */
 	sampled->nqueries = Min(TRIDENT_INDEX_CURVE_QUERIES, n / 4);
-	sampled->queries = state.x;
-	sampled->query_tids = state.tids;
-	sampled->x = state.x + (Size) sampled->nqueries * dp;
 	sampled->nrows = n - sampled->nqueries;
-	pfree(state.raw);
-	MemoryContextDelete(state.row_context);
+	trident_index_sample_place(coder->layout.dp, memory, sampled);
+	end_sampling(&state);
 }

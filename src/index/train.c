@@ -1,12 +1,18 @@
 /*
  * train.c
- *	  From a sample of rows to the centroids of the lists, in three steps.
+ *	  From a sample of rows to the centroids of the lists.
  *
  * Coarse: k-means of a part of the sample into about sqrt(lists) cells; each
  * row of the sample goes to its nearest cell; cells get lists in proportion
- * to their rows.  Cells: k-means of each cell's rows, one cell independent of
- * another.  Finish: all lists are refined together by rows of the whole
- * sample, so that borders between cells matter less.
+ * to their rows.  Then three steps that several processes may share.  Cells:
+ * k-means of each cell's rows, one cell independent of another.  Assign and
+ * means: a round of Lloyd over all lists, whose rows may come from any cell,
+ * so that borders between cells matter less.  (One round saves 3 % of the
+ * codes to scan for the same recall where data are spread evenly, 17 % where
+ * they are not; a second one saves little more and costs as much.)
+ *
+ * What an item of a step computes depends on the item alone, down to the last
+ * bit, so that it does not matter who does it.
  *
  * With n lists and s rows of sample a list this costs about sqrt(n) / 2 times
  * less than k-means of all rows into all lists at once, which for a thousand
@@ -33,14 +39,7 @@
  */
 #define LISTS_PER_ROOT 6
 
-/*
- * Rounds of the finish.  One round saves 3 % of the codes to scan for the same
- * recall where data are spread evenly, 17 % where they are not; a second one
- * saves little more and takes a third of the whole training.
- */
-#define FINISH_ROUNDS 1
-
-/* Rows that are assigned between two looks for an interrupt. */
+/* Rows that are assigned at a time: an item, and between two interrupts. */
 #define ASSIGN_ROWS 1024
 
 #define CHUNK(training, type, member) \
@@ -80,6 +79,8 @@ lay_out(const TridentIndexSample *sample, int nlists,
 	training->first_row = at;
 	at += MAXALIGN(sizeof(int) * (max_coarse + 1));
 	training->row_of = at;
+	at += MAXALIGN(sizeof(int) * (Size) sample->nrows);
+	training->list_of = at;
 	at += MAXALIGN(sizeof(int) * (Size) sample->nrows);
 	training->first_list = at;
 	at += MAXALIGN(sizeof(int) * (max_coarse + 1));
@@ -253,10 +254,10 @@ trident_index_train_coarse(const TridentIndexSample *sample, int nlists,
 	pfree(order);
 }
 
-/* See train.h. */
-void
-trident_index_train_cell(const TridentIndexSample *sample,
-						 TridentIndexTraining *training, int cell)
+/* Find the lists of a cell. */
+static void
+train_cell(const TridentIndexSample *sample, TridentIndexTraining *training,
+		   int cell)
 {
 	const int  *first_row = CHUNK(training, int, first_row);
 	const int  *first_list = CHUNK(training, int, first_list);
@@ -383,71 +384,112 @@ drop_repeated(TridentIndexCentroids *centroids)
 	centroids->nlists = nlists;
 }
 
-/* Add the rows of the sample to the sum and count of their nearest lists. */
+/* Find the nearest lists of some rows, the item-th of them. */
 static void
-sum_lists(const TridentIndexSample *sample,
-		  const TridentIndexCentroids *centroids, double *sum, int *count)
+assign_rows(const TridentIndexSample *sample, TridentIndexTraining *training,
+			const TridentIndexCentroids *centroids, int item)
 {
-	Size		dp = sample->dp;
-	int			list[ASSIGN_ROWS];
+	int			first = item * ASSIGN_ROWS;
 
-	memset(sum, 0, sizeof(double) * centroids->nlists * dp);
-	memset(count, 0, sizeof(int) * centroids->nlists);
-	for (int i = 0; i < sample->nrows; i += ASSIGN_ROWS)
-	{
-		const float *row = sample->rows + i * dp;
-		int			m = Min(ASSIGN_ROWS, sample->nrows - i);
-
-		trident_index_assign(centroids, m, row, list, NULL);
-		for (int r = 0; r < m; r++, row += dp)
-		{
-			double	   *list_sum = sum + list[r] * dp;
-
-			count[list[r]]++;
-			for (Size d = 0; d < dp; d++)
-				list_sum[d] += row[d];
-		}
-		CHECK_FOR_INTERRUPTS();
-	}
+	trident_index_assign(centroids, Min(ASSIGN_ROWS, sample->nrows - first),
+						 sample->rows + (Size) first * sample->dp,
+						 CHUNK(training, int, list_of) + first, NULL);
 }
 
 /*
- * One round of Lloyd over all lists, whose rows may come from any cell.  The
- * centroid of a cell moves to the mean of the rows of its lists: it is where
- * rows start to look for them.
+ * Move the lists of a cell to the means of their rows, and its own centroid
+ * to that of the rows of its lists: it is where rows start to look for them.
  */
 static void
-refine(const TridentIndexSample *sample, TridentIndexCentroids *centroids)
+move_cell(const TridentIndexSample *sample, TridentIndexTraining *training,
+		  int cell)
 {
+	const int  *list_of = CHUNK(training, int, list_of);
+	const int  *found = CHUNK(training, int, found);
 	Size		dp = sample->dp;
-	double	   *sum = allocate(sizeof(double) * dp, centroids->nlists);
-	int		   *count = palloc(sizeof(int) * centroids->nlists);
-	double	   *cell_sum = palloc(sizeof(double) * dp);
+	int			n = found[cell];
+	int			first = 0;
+	float	   *lists = CHUNK(training, float, lists) +
+		CHUNK(training, int, first_list)[cell] * dp;
+	double	   *sum = allocate(sizeof(double) * dp, n + 1);
+	int		   *count = palloc0(sizeof(int) * (n + 1));
 
-	sum_lists(sample, centroids, sum, count);
-	for (int c = 0; c < centroids->ncoarse; c++)
+	memset(sum, 0, sizeof(double) * dp * (n + 1));
+	for (int c = 0; c < cell; c++)
+		first += found[c];
+	for (int i = 0; i < sample->nrows; i++)
 	{
-		int			cell_count = 0;
+		int			list = list_of[i] - first;
+		const float *row = sample->rows + i * dp;
 
-		memset(cell_sum, 0, sizeof(double) * dp);
-		for (int l = centroids->first[c]; l < centroids->first[c + 1]; l++)
-		{
-			if (count[l] == 0)
-				continue;
-			trident_index_mean(sample, sum + l * dp, count[l],
-							   centroids->lists + l * dp);
-			cell_count += count[l];
-			for (Size d = 0; d < dp; d++)
-				cell_sum[d] += sum[l * dp + d];
-		}
-		if (cell_count > 0)
-			trident_index_mean(sample, cell_sum, cell_count,
-							   centroids->coarse + c * dp);
+		if (list < 0 || list >= n)
+			continue;
+		count[list]++;
+		for (Size d = 0; d < dp; d++)
+			sum[list * dp + d] += row[d];
 	}
-	set_norms(centroids);
+	/* behind the lists those of the cell */
+	for (int l = 0; l < n; l++)
+	{
+		if (count[l] == 0)
+			continue;
+		trident_index_mean(sample, sum + l * dp, count[l], lists + l * dp);
+		count[n] += count[l];
+		for (Size d = 0; d < dp; d++)
+			sum[n * dp + d] += sum[l * dp + d];
+	}
+	if (count[n] > 0)
+		trident_index_mean(sample, sum + n * dp, count[n],
+						   CHUNK(training, float, coarse) + cell * dp);
 	pfree(sum);
 	pfree(count);
-	pfree(cell_sum);
+}
+
+static void
+free_centroids(TridentIndexCentroids *centroids)
+{
+	pfree(centroids->first);
+	pfree(centroids->coarse);
+	pfree(centroids->coarse_norm2);
+	pfree(centroids->lists);
+	pfree(centroids->list_norm2);
+	pfree(centroids);
+}
+
+/* See train.h. */
+void
+trident_index_train_step(const TridentIndexSample *sample,
+						 TridentIndexTraining *training,
+						 TridentIndexTrainStep step,
+						 TridentIndexNextItem next, void *arg)
+{
+	int			nitems = step == TRIDENT_INDEX_TRAIN_ASSIGN ?
+		(sample->nrows + ASSIGN_ROWS - 1) / ASSIGN_ROWS : training->ncoarse;
+	TridentIndexCentroids *centroids = NULL;
+	int			item;
+
+	if (step == TRIDENT_INDEX_TRAIN_ASSIGN)
+		centroids = collect(sample, training);
+	while ((item = next(arg)) < nitems)
+	{
+		switch (step)
+		{
+			case TRIDENT_INDEX_TRAIN_CELLS:
+				train_cell(sample, training, item);
+				break;
+			case TRIDENT_INDEX_TRAIN_ASSIGN:
+				assign_rows(sample, training, centroids, item);
+				break;
+			case TRIDENT_INDEX_TRAIN_MEANS:
+				move_cell(sample, training, item);
+				break;
+			case TRIDENT_INDEX_TRAIN_STEPS:
+				break;
+		}
+		CHECK_FOR_INTERRUPTS();
+	}
+	if (centroids)
+		free_centroids(centroids);
 }
 
 /* See train.h. */
@@ -457,10 +499,15 @@ trident_index_train_finish(const TridentIndexSample *sample,
 {
 	TridentIndexCentroids *centroids = collect(sample, training);
 
-	for (int i = 0; i < FINISH_ROUNDS; i++)
-		refine(sample, centroids);
 	drop_repeated(centroids);
 	return centroids;
+}
+
+/* TridentIndexNextItem of a process that does all. */
+static int
+count_up(void *arg)
+{
+	return (*(int *) arg)++;
 }
 
 /* See train.h. */
@@ -472,8 +519,12 @@ trident_index_train(const TridentIndexSample *sample, int nlists, uint64 seed)
 
 	training = allocate(trident_index_training_size(sample, nlists), 1);
 	trident_index_train_coarse(sample, nlists, seed, training);
-	for (int c = 0; c < training->ncoarse; c++)
-		trident_index_train_cell(sample, training, c);
+	for (int step = 0; step < TRIDENT_INDEX_TRAIN_STEPS; step++)
+	{
+		int			item = 0;
+
+		trident_index_train_step(sample, training, step, count_up, &item);
+	}
 	centroids = trident_index_train_finish(sample, training);
 	pfree(training);
 	return centroids;

@@ -39,24 +39,37 @@ typedef struct TridentIndexSample
 
 /*
  * A training on its way: one chunk of memory without pointers, so that it may
- * stand in shared memory.  Between train_coarse and train_finish every cell
- * is trained once, by any process that sees chunk and sample: cells share no
- * byte that they write.
+ * stand in shared memory, as may the sample.  train_coarse makes it; then
+ * come the steps, in order, each of items that any process may do, once each;
+ * then train_finish.
  */
 typedef struct TridentIndexTraining
 {
 	uint64		seed;
 	int			nlists;			/* as asked for: room for so many */
-	int			ncoarse;		/* cells found: to be trained, 0 on */
+	int			ncoarse;		/* cells found, 0 on */
 	int			max_coarse;		/* room for so many */
 	/* offsets from the start of the chunk */
 	Size		coarse;			/* float[max_coarse x dp] */
 	Size		first_row;		/* int[max_coarse + 1], into row_of */
 	Size		row_of;			/* int[nrows]: rows of the sample, by cell */
+	Size		list_of;		/* int[nrows]: list that each row is nearest to */
 	Size		first_list;		/* int[max_coarse + 1]: room for lists */
 	Size		found;			/* int[max_coarse]: lists found in a cell */
 	Size		lists;			/* float[nlists x dp] */
 } TridentIndexTraining;
+
+/* The steps; items of one share no byte that they write. */
+typedef enum TridentIndexTrainStep
+{
+	TRIDENT_INDEX_TRAIN_CELLS,	/* a cell: find its lists among its rows */
+	TRIDENT_INDEX_TRAIN_ASSIGN, /* some rows: find their nearest lists */
+	TRIDENT_INDEX_TRAIN_MEANS,	/* a cell: move its lists to their rows */
+	TRIDENT_INDEX_TRAIN_STEPS
+} TridentIndexTrainStep;
+
+/* Gives out the numbers 0, 1, ... of items, each once. */
+typedef int (*TridentIndexNextItem) (void *arg);
 
 /* train.c */
 
@@ -75,7 +88,10 @@ extern TridentIndexCentroids *
 			trident_index_train(const TridentIndexSample *sample, int nlists,
 								uint64 seed);
 
-/* The same in steps.  Bytes of the chunk that train_coarse fills. */
+/*
+ * The same in steps, with the same result whoever does which item.  Bytes of
+ * the chunk, for a sample of so many rows or fewer.
+ */
 extern Size trident_index_training_size(const TridentIndexSample *sample,
 										int nlists);
 
@@ -84,11 +100,13 @@ extern void trident_index_train_coarse(const TridentIndexSample *sample,
 									   int nlists, uint64 seed,
 									   TridentIndexTraining *training);
 
-/* Find the lists of one cell. */
-extern void trident_index_train_cell(const TridentIndexSample *sample,
-									 TridentIndexTraining *training, int cell);
+/* Do items of a step, whose numbers next gives, until there are no more. */
+extern void trident_index_train_step(const TridentIndexSample *sample,
+									 TridentIndexTraining *training,
+									 TridentIndexTrainStep step,
+									 TridentIndexNextItem next, void *arg);
 
-/* Refine the lists of all cells together; the chunk may then be freed. */
+/* The centroids, after the last step; the chunk may then be freed. */
 extern TridentIndexCentroids *
 			trident_index_train_finish(const TridentIndexSample *sample,
 									   const TridentIndexTraining *training);

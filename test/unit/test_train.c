@@ -274,7 +274,27 @@ test_quality(bool is_spherical)
 	free_centroids(centroids);
 }
 
-/* The same sample and seed, in one call, and in steps with cells backwards. */
+/* Items that one of two processes does: in turns, or all by the second. */
+typedef struct Turns
+{
+	int			next;
+	int			by;
+} Turns;
+
+static int
+next_turn(void *arg)
+{
+	Turns	   *turns = arg;
+	int			item = turns->next;
+
+	turns->next += turns->by;
+	return item;
+}
+
+/*
+ * The same sample and seed, in one call, and in steps by two who take turns;
+ * the second begins.
+ */
 static void
 test_repeatable(void)
 {
@@ -285,8 +305,16 @@ test_repeatable(void)
 
 	training = palloc(trident_index_training_size(&sample, 200));
 	trident_index_train_coarse(&sample, 200, 42, training);
-	for (int c = training->ncoarse - 1; c >= 0; c--)
-		trident_index_train_cell(&sample, training, c);
+	for (int step = 0; step < TRIDENT_INDEX_TRAIN_STEPS; step++)
+	{
+		for (int who = 1; who >= 0; who--)
+		{
+			Turns		turns = {.next = who, .by = 2};
+
+			trident_index_train_step(&sample, training, step, next_turn,
+									 &turns);
+		}
+	}
 	other = trident_index_train_finish(&sample, training);
 	pfree(training);
 
