@@ -16,16 +16,19 @@
 #include "access/xact.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
+#include "storage/ipc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
 #include "base/error.h"
 #include "base/guc.h"
+#include "base/shmem.h"
 #include "base/wait.h"
 #include "exchange/batch.h"
 #include "exchange/call.h"
 #include "exchange/engine.h"
+#include "exchange/slot.h"
 
 /* One call of a batch. */
 typedef struct Item
@@ -46,7 +49,8 @@ struct TridentExchangeBatch
 	Oid			role;
 	TimestampTz deadline;
 	TimestampTz submitted_at;
-	const TridentExchangeCall *calls;	/* our copy */
+	const TridentExchangeCall *calls;	/* our copy, or that in the slot */
+	TridentExchangeSlot *slot;	/* NULL: the worker has no part in it */
 	int			ncalls;
 	int			nreturned;
 	Item	   *items;
@@ -58,6 +62,17 @@ static dlist_head open_batches = DLIST_STATIC_INIT(open_batches);
 static TridentExchangeEngine *engine = NULL;
 
 static uint32 wait_event = 0;
+static uint32 worker_wait_event = 0;
+
+/* How long to wait for a worker to start. */
+#define AUTO_WAIT_MS	50
+#define WORKER_WAIT_MS	5000
+
+/* When it did not, calls run directly for so long. */
+#define AUTO_PAUSE_MS	1000
+
+/* Beyond the deadline, which the worker keeps, so long until we do not wait. */
+#define GRACE_MS		1000
 
 /* What the reply to this item tells beside the outcome. */
 static TridentExchangeRun
@@ -98,6 +113,15 @@ direct_finish(TridentExchangeTask *task, const TridentExchangeOutcome *outcome)
 	}
 }
 
+/* Connections that are counted over all processes are counted off. */
+static void
+close_engine(int code, Datum arg)
+{
+	if (engine)
+		trident_exchange_engine_destroy(engine);
+	engine = NULL;
+}
+
 static TridentExchangeEngine *
 direct_engine(void)
 {
@@ -105,7 +129,9 @@ direct_engine(void)
 	{
 		TridentExchangeEngine *made = trident_exchange_engine_create();
 
+		before_shmem_exit(close_engine, (Datum) 0);
 		made->finish = direct_finish;
+		made->is_direct = true;
 		made->wait_event = trident_base_wait_event(&wait_event, "TridentExchangeDirect");
 		engine = made;
 	}
@@ -154,11 +180,65 @@ free_batch(TridentExchangeBatch *batch)
 	{
 		Item	   *item = &batch->items[i];
 
-		if (item->is_direct && item->reply == NULL)
+		if (item->is_direct && item->reply == NULL && engine)
 			trident_exchange_engine_remove(engine, &item->task);
 	}
+	if (batch->slot)
+		trident_exchange_slot_end(batch->slot);
 	dlist_delete(&batch->node);
 	MemoryContextDelete(batch->context);
+}
+
+/* Once a session: why connections are not shared. */
+static void
+notice_direct(void)
+{
+	static bool noticed = false;
+
+	if (noticed)
+		return;
+	noticed = true;
+	ereport(NOTICE,
+			(errmsg("connections to nodes are made by this session alone"),
+			 errdetail("The library trident is not loaded at server start."),
+			 errhint("Add trident to shared_preload_libraries and restart the server, "
+					 "or set trident.exchange_mode to direct.")));
+}
+
+/* Hand the batch to the worker, if that is to be; false: run it here. */
+static bool
+submit_to_worker(TridentExchangeBatch *batch, const TridentExchangeCall *calls, int ncalls)
+{
+	static TimestampTz not_before = 0;
+	TridentBaseWorkerFailure failure;
+	bool		insists = trident_base_exchange_mode == TRIDENT_BASE_EXCHANGE_MODE_WORKER;
+
+	if (trident_base_exchange_mode == TRIDENT_BASE_EXCHANGE_MODE_DIRECT)
+		return false;
+	if (insists)
+		trident_base_require_preload("trident.exchange_mode = worker");
+	if (!trident_base_preloaded())
+	{
+		notice_direct();
+		return false;
+	}
+	/* where it could not be had a moment ago, nobody waits for it again */
+	if (!insists && batch->submitted_at < not_before)
+		return false;
+	batch->slot = trident_exchange_slot_submit(calls, ncalls, batch->role,
+											   batch->submitted_at, batch->deadline,
+											   insists ? WORKER_WAIT_MS : AUTO_WAIT_MS,
+											   &failure);
+	if (batch->slot == NULL && insists)
+		trident_base_worker_fail(&failure);
+	if (batch->slot == NULL)
+	{
+		if (failure.sqlstate != TRIDENT_ERRCODE_EXCHANGE_LIMIT)
+			not_before = TimestampTzPlusMilliseconds(batch->submitted_at, AUTO_PAUSE_MS);
+		return false;
+	}
+	batch->calls = trident_exchange_slot_calls(batch->slot);
+	return true;
 }
 
 TridentExchangeBatch *
@@ -181,11 +261,16 @@ trident_exchange_submit(const TridentExchangeCall *calls, int ncalls,
 	batch->submitted_at = GetCurrentTimestamp();
 	batch->deadline = deadline != 0 ? deadline
 		: TimestampTzPlusMilliseconds(batch->submitted_at, trident_base_exchange_timeout);
-	memory = MemoryContextAllocHuge(context, trident_exchange_call_size(calls, ncalls));
-	batch->calls = trident_exchange_call_copy(calls, ncalls, memory);
 	batch->items = MemoryContextAllocZero(context, sizeof(Item) * ncalls);
 	for (int i = 0; i < ncalls; i++)
 		batch->items[i].batch = batch;
+	if (submit_to_worker(batch, calls, ncalls))
+	{
+		batch->ncalls = ncalls;
+		return batch;
+	}
+	memory = MemoryContextAllocHuge(context, trident_exchange_call_size(calls, ncalls));
+	batch->calls = trident_exchange_call_copy(calls, ncalls, memory);
 	/* from here on the list knows how many there are to be given up */
 	batch->ncalls = ncalls;
 	for (int i = 0; i < ncalls; i++)
@@ -219,17 +304,97 @@ next_ready(TridentExchangeBatch *batch)
 	return NULL;
 }
 
+/*
+ * Take the replies that the worker has made.  In auto mode a call that only
+ * reads runs here when the worker ended, or had no room for the answer.
+ */
+static void
+collect_replies(TridentExchangeBatch *batch)
+{
+	for (int i = 0; i < batch->ncalls; i++)
+	{
+		Item	   *item = &batch->items[i];
+		const TridentExchangeReply *reply;
+		bool		is_lost;
+
+		if (item->reply || item->is_direct)
+			continue;
+		reply = trident_exchange_slot_reply(batch->slot, i, &is_lost);
+		if (reply == NULL)
+			continue;
+		if ((is_lost || (!reply->ok && reply->origin == TRIDENT_EXCHANGE_FROM_LIMIT)) &&
+			batch->calls[i].call_class != TRIDENT_EXCHANGE_WRITE &&
+			trident_base_exchange_mode == TRIDENT_BASE_EXCHANGE_MODE_AUTO)
+			add_direct(item);
+		else
+			item->reply = reply;
+	}
+}
+
+/* Does a call that runs here have no reply yet? */
+static bool
+has_direct(const TridentExchangeBatch *batch)
+{
+	for (int i = 0; i < batch->ncalls; i++)
+	{
+		if (batch->items[i].is_direct && batch->items[i].reply == NULL)
+			return true;
+	}
+	return false;
+}
+
+/* Wait for a sign of the worker, which keeps the deadline, unless it hangs. */
+static void
+wait_for_worker(TridentExchangeBatch *batch)
+{
+	TimestampTz end = TimestampTzPlusMilliseconds(batch->deadline, GRACE_MS);
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (now < end)
+	{
+		trident_base_wait((end - now) / 1000 + 1,
+						  trident_base_wait_event(&worker_wait_event,
+												  "TridentExchangeWorker"));
+		return;
+	}
+	for (int i = 0; i < batch->ncalls; i++)
+	{
+		Item	   *item = &batch->items[i];
+
+		if (item->reply)
+			continue;
+		item->task.call = &batch->calls[i];
+		trident_exchange_reply_limit(&(TridentExchangeRun) {
+			.call = i, .node = batch->calls[i].node, .purpose = batch->calls[i].purpose,
+			.submitted_at = batch->submitted_at, .path = TRIDENT_EXCHANGE_WORKER
+		}, "the exchange worker did not answer",
+			"Look at the worker in trident.stat_worker.", &item->spare);
+		item->spare.origin = TRIDENT_EXCHANGE_FROM_TIMEOUT;
+		item->spare.sqlstate = TRIDENT_ERRCODE_EXCHANGE_TIMEOUT;
+		item->reply = &item->spare;
+	}
+}
+
 const TridentExchangeReply *
 trident_exchange_next(TridentExchangeBatch *batch)
 {
 	const TridentExchangeReply *reply;
 
-	while ((reply = next_ready(batch)) == NULL && batch->nreturned < batch->ncalls)
+	for (;;)
 	{
-		(void) trident_exchange_engine_turn(engine, -1);
-		CHECK_FOR_INTERRUPTS();
+		if (batch->slot)
+			collect_replies(batch);
+		reply = next_ready(batch);
+		if (reply || batch->nreturned == batch->ncalls)
+			return reply;
+		if (has_direct(batch))
+		{
+			(void) trident_exchange_engine_turn(engine, -1);
+			CHECK_FOR_INTERRUPTS();
+		}
+		else
+			wait_for_worker(batch);
 	}
-	return reply;
 }
 
 void
@@ -287,6 +452,19 @@ tidy_engine(void)
 		seen = generation;
 	}
 	(void) trident_pool_sweep(engine->pool, GetCurrentTimestamp());
+
+	/* where the bound is met, nobody keeps what it does not use */
+	dlist_foreach(iter, &engine->links)
+	{
+		TridentExchangeLink *link = dlist_container(TridentExchangeLink, node, iter.cur);
+		TridentExchangeRoute *route = link->route;
+
+		if (trident_exchange_shared_count(route->place) <
+			trident_exchange_engine_pool_size(route))
+			continue;
+		(void) trident_pool_retire(engine->pool, route, true);
+		break;
+	}
 }
 
 static void
@@ -338,6 +516,8 @@ end_subtransaction(SubXactEvent event, SubTransactionId subid,
 void
 trident_exchange_init(void)
 {
+	trident_exchange_shared_init();
+	trident_exchange_worker_init();
 	RegisterXactCallback(end_transaction, NULL);
 	RegisterSubXactCallback(end_subtransaction, NULL);
 }

@@ -154,6 +154,19 @@ trident_exchange_call_copy(const TridentExchangeCall *calls, int ncalls, void *m
 	return memory;
 }
 
+Size
+trident_exchange_call_bytes(const TridentExchangeCall *call)
+{
+	Size		bytes = call->prepare ? 0 : strlen(call->sql);
+
+	for (int i = 0; i < call->nparams; i++)
+	{
+		if (call->values && call->values[i])
+			bytes += value_length(call, i);
+	}
+	return bytes;
+}
+
 uint64
 trident_exchange_call_hash(const TridentExchangeCall *call)
 {

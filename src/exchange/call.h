@@ -30,6 +30,9 @@ extern Size trident_exchange_call_size(const TridentExchangeCall *calls, int nca
 extern TridentExchangeCall *trident_exchange_call_copy(const TridentExchangeCall *calls,
 													   int ncalls, void *memory);
 
+/* Bytes of its statement and values. */
+extern Size trident_exchange_call_bytes(const TridentExchangeCall *call);
+
 /* What statements are kept prepared by. */
 extern uint64 trident_exchange_call_hash(const TridentExchangeCall *call);
 

@@ -29,7 +29,9 @@
 #include "base/error.h"
 #include "base/guc.h"
 #include "base/wait.h"
+#include "exchange/call.h"
 #include "exchange/engine.h"
+#include "exchange/shared.h"
 
 #define BREAKER_FAILURES	3
 #define BREAKER_MAX_MS		30000
@@ -77,6 +79,8 @@ open_link(void *arg, void *key)
 	route->peer->nconnecting++;
 	if (route->key.call_class != TRIDENT_EXCHANGE_CONTROL)
 		route->peer->nconns++;
+	if (route->stat)
+		pg_atomic_fetch_add_u32(&route->stat->nconns, 1);
 	return link;
 }
 
@@ -98,6 +102,11 @@ close_link(void *arg, void *conn)
 
 	end_connecting(link);
 	link->route->nconns--;
+	if (link->route->stat)
+	{
+		pg_atomic_fetch_sub_u32(&link->route->stat->nconns, 1);
+		trident_exchange_stat_add(link->route->stat, TRIDENT_EXCHANGE_CLOSED, 1);
+	}
 	if (link->route->key.call_class != TRIDENT_EXCHANGE_CONTROL)
 		link->route->peer->nconns--;
 	dlist_delete(&link->node);
@@ -135,24 +144,21 @@ same_peer(void *arg, const void *a, const void *b)
 static bool
 reserve_link(void *arg, void *key)
 {
-	TridentExchangeEngine *engine = arg;
 	TridentExchangeRoute *route = key;
 
-	if (engine->reserve == NULL || route->key.call_class == TRIDENT_EXCHANGE_CONTROL)
+	if (route->key.call_class == TRIDENT_EXCHANGE_CONTROL)
 		return true;
-	return engine->reserve(route->place,
-						   route->settings.pool_size > 0 ? route->settings.pool_size
-						   : trident_base_exchange_pool_size);
+	return trident_exchange_shared_reserve(route->place,
+										   trident_exchange_engine_pool_size(route));
 }
 
 static void
 release_link(void *arg, void *key)
 {
-	TridentExchangeEngine *engine = arg;
 	TridentExchangeRoute *route = key;
 
-	if (engine->release && route->key.call_class != TRIDENT_EXCHANGE_CONTROL)
-		engine->release(route->place);
+	if (route->key.call_class != TRIDENT_EXCHANGE_CONTROL)
+		trident_exchange_shared_unreserve(route->place);
 	free_retired(route);
 }
 
@@ -260,6 +266,7 @@ trident_exchange_engine_route(TridentExchangeEngine *engine,
 		return entry->route;
 	}
 	route->peer = find_peer(engine, route->place);
+	route->stat = trident_exchange_stat_find(key->server, route->place);
 	if (entry)
 	{
 		TridentExchangeRoute *old = entry->route;
@@ -298,6 +305,59 @@ trident_exchange_engine_retire(TridentExchangeEngine *engine, TridentExchangeRou
 	free_retired(route);
 }
 
+TridentExchangeRoute *
+trident_exchange_engine_known(TridentExchangeEngine *engine,
+							  const TridentExchangeRouteKey *key)
+{
+	RouteEntry *entry = hash_search(engine->routes, key, HASH_FIND, NULL);
+
+	if (entry && entry->route->generation == trident_exchange_route_generation())
+		return entry->route;
+	return NULL;
+}
+
+TridentExchangeRouteKey *
+trident_exchange_engine_keys(TridentExchangeEngine *engine, int *n)
+{
+	HASH_SEQ_STATUS status;
+	RouteEntry *entry;
+	TridentExchangeRouteKey *keys = palloc(sizeof(*keys) *
+										   (hash_get_num_entries(engine->routes) + 1));
+
+	*n = 0;
+	hash_seq_init(&status, engine->routes);
+	while ((entry = hash_seq_search(&status)) != NULL)
+		keys[(*n)++] = entry->key;
+	return keys;
+}
+
+void
+trident_exchange_engine_retire_key(TridentExchangeEngine *engine,
+								   const TridentExchangeRouteKey *key,
+								   const TridentExchangeOutcome *outcome)
+{
+	RouteEntry *entry = hash_search(engine->routes, key, HASH_FIND, NULL);
+
+	if (entry)
+		trident_exchange_engine_retire(engine, entry->route, outcome);
+}
+
+void
+trident_exchange_engine_yield(TridentExchangeEngine *engine)
+{
+	HASH_SEQ_STATUS status;
+	TridentExchangePeer *peer;
+
+	hash_seq_init(&status, engine->peers);
+	while ((peer = hash_seq_search(&status)) != NULL)
+	{
+		TridentExchangeRoute anybody = {.peer = peer};
+
+		if (peer->nconns > 0 && trident_exchange_shared_is_wanted(peer->place))
+			(void) trident_pool_evict(engine->pool, &anybody);
+	}
+}
+
 /* --- tasks --- */
 
 /* Into the queue of its route: at its end, or at its head if it was sent before. */
@@ -313,6 +373,8 @@ enqueue(TridentExchangeEngine *engine, TridentExchangeTask *task, bool first)
 		dlist_push_head(&route->waiting, &task->node);
 	else
 		dlist_push_tail(&route->waiting, &task->node);
+	if (route->stat)
+		pg_atomic_fetch_add_u32(&route->stat->nwaiting, 1);
 	if (route->nwaiting++ == 0)
 		dlist_push_tail(&peer->rotation, &route->rotation);
 	if (peer->nwaiting++ == 0)
@@ -324,6 +386,9 @@ dequeue(TridentExchangeTask *task)
 {
 	TridentExchangeRoute *route = task->route;
 	TridentExchangePeer *peer = route->peer;
+
+	if (route->stat)
+		pg_atomic_fetch_sub_u32(&route->stat->nwaiting, 1);
 
 	dlist_delete(&task->node);
 	if (--route->nwaiting == 0)
@@ -343,6 +408,38 @@ trident_exchange_engine_add(TridentExchangeEngine *engine, TridentExchangeTask *
 	enqueue(engine, task, false);
 }
 
+/* Count what became of a task. */
+static void
+count_task(TridentExchangeEngine *engine, const TridentExchangeTask *task,
+		   const TridentExchangeOutcome *outcome)
+{
+	static const TridentExchangeCounter kinds[] = {
+		[TRIDENT_EXCHANGE_FROM_REMOTE] = TRIDENT_EXCHANGE_ERRORS,
+		[TRIDENT_EXCHANGE_FROM_CONNECT] = TRIDENT_EXCHANGE_FAILURES,
+		[TRIDENT_EXCHANGE_FROM_HANDSHAKE] = TRIDENT_EXCHANGE_FAILURES,
+		[TRIDENT_EXCHANGE_FROM_TIMEOUT] = TRIDENT_EXCHANGE_TIMEOUTS,
+		[TRIDENT_EXCHANGE_FROM_BREAKER] = TRIDENT_EXCHANGE_REJECTED,
+		[TRIDENT_EXCHANGE_FROM_LIMIT] = TRIDENT_EXCHANGE_REJECTED
+	};
+	TridentExchangeStat *stat = task->route->stat;
+
+	if (stat == NULL)
+		return;
+	trident_exchange_stat_add(stat, TRIDENT_EXCHANGE_CALLS, 1);
+	if (engine->is_direct)
+		trident_exchange_stat_add(stat, TRIDENT_EXCHANGE_DIRECT_CALLS, 1);
+	if (task->attempts > 1)
+		trident_exchange_stat_add(stat, TRIDENT_EXCHANGE_RETRIES, task->attempts - 1);
+	if (outcome->ok)
+		trident_exchange_stat_latency(stat, Max(engine->now - task->submitted_at, 0));
+	else
+		trident_exchange_stat_add(stat, kinds[outcome->origin], 1);
+	if (outcome->ok || outcome->origin == TRIDENT_EXCHANGE_FROM_REMOTE)
+		pg_atomic_write_u64(&stat->answered_at, engine->now);
+	else
+		pg_atomic_write_u64(&stat->failed_at, engine->now);
+}
+
 /* Done, one way or another: tell the host. */
 static void
 finish(TridentExchangeEngine *engine, TridentExchangeTask *task,
@@ -350,6 +447,7 @@ finish(TridentExchangeEngine *engine, TridentExchangeTask *task,
 {
 	task->state = TRIDENT_EXCHANGE_TASK_DONE;
 	engine->ntasks--;
+	count_task(engine, task, outcome);
 	engine->finish(task, outcome);
 }
 
@@ -361,6 +459,8 @@ detach(TridentExchangeTask *task)
 	task->link->task = NULL;
 	task->link = NULL;
 	task->route->nrunning--;
+	if (task->route->stat)
+		pg_atomic_fetch_sub_u32(&task->route->stat->nrunning, 1);
 }
 
 void
@@ -375,6 +475,7 @@ trident_exchange_engine_remove(TridentExchangeEngine *engine, TridentExchangeTas
 		dequeue(task);
 	else
 	{
+		trident_exchange_stat_add(task->route->stat, TRIDENT_EXCHANGE_CANCELS, 1);
 		detach(task);
 		trident_pool_drop(engine->pool, link->member);
 	}
@@ -414,7 +515,17 @@ trident_exchange_engine_start(TridentExchangeEngine *engine, TridentExchangeTask
 	task->remote_pid = PQbackendPID(link->conn->pg);
 	link->task = task;
 	task->route->nrunning++;
-	task->route->peer->waited_ms += (engine->now - task->queued_at) / 1000.0;
+	if (task->route->stat)
+	{
+		pg_atomic_fetch_add_u32(&task->route->stat->nrunning, 1);
+		trident_exchange_stat_add(task->route->stat, TRIDENT_EXCHANGE_BYTES_SENT,
+								  trident_exchange_call_bytes(task->call));
+		if (task->reused)
+			trident_exchange_stat_add(task->route->stat, TRIDENT_EXCHANGE_REUSED, 1);
+	}
+	/* waiting for a new connection is what one costs, not what it saves */
+	if (link->conn->was_used)
+		task->route->peer->waited_ms += (engine->now - task->queued_at) / 1000.0;
 	dlist_push_tail(&engine->sent, &task->node);
 	trident_exchange_conn_run(link->conn, task->call, task->hash,
 							  trident_exchange_route_timeout(Max(remaining, 1)));
@@ -434,6 +545,9 @@ link_established(TridentExchangeEngine *engine, TridentExchangeLink *link)
 	peer->connect_ms += (link->conn->facts.connect_ms - peer->connect_ms) / 4;
 	link->route->breaker.failures = 0;
 	link->route->breaker.open_until = 0;
+	trident_exchange_stat_add(link->route->stat, TRIDENT_EXCHANGE_OPENED, 1);
+	if (link->route->stat)
+		pg_atomic_write_u64(&link->route->stat->open_until, 0);
 	trident_pool_give(engine->pool, link->member);
 }
 
@@ -448,6 +562,7 @@ count_failure(TridentExchangeEngine *engine, TridentExchangeRoute *route,
 	route->peer->no_growth_until = TimestampTzPlusMilliseconds(engine->now, NO_GROWTH_MS);
 	strlcpy(breaker->error, conn->error, sizeof(breaker->error));
 	breaker->failures++;
+	trident_exchange_stat_add(route->stat, TRIDENT_EXCHANGE_OPEN_FAILURES, 1);
 	/* what is wrong with a handshake does not go away by itself */
 	if (conn->origin == TRIDENT_EXCHANGE_FROM_HANDSHAKE)
 		breaker->failures = Max(breaker->failures, BREAKER_FAILURES);
@@ -457,6 +572,9 @@ count_failure(TridentExchangeEngine *engine, TridentExchangeRoute *route,
 	/* not all at the same moment */
 	ms = ms * 3 / 4 + (int) (engine->now % (ms / 2));
 	breaker->open_until = TimestampTzPlusMilliseconds(engine->now, ms);
+	trident_exchange_stat_add(route->stat, TRIDENT_EXCHANGE_BREAKER_OPENS, 1);
+	if (route->stat)
+		pg_atomic_write_u64(&route->stat->open_until, breaker->open_until);
 }
 
 /* No connection came of it; who waits for one hears of it in the end. */
@@ -544,7 +662,12 @@ statement_done(TridentExchangeEngine *engine, TridentExchangeLink *link)
 		enqueue(engine, task, true);
 	}
 	else
+	{
+		if (outcome.ok && task->route->stat)
+			trident_exchange_stat_add(task->route->stat, TRIDENT_EXCHANGE_BYTES_RECEIVED,
+									  PQresultMemorySize(outcome.result));
 		finish(engine, task, &outcome);
+	}
 	trident_exchange_conn_clear(link->conn);
 	trident_pool_give(engine->pool, link->member);
 }

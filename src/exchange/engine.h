@@ -92,14 +92,11 @@ typedef struct TridentExchangeEngine
 	TimestampTz now;			/* of this turn */
 	TimestampTz next_deadline;	/* of no task there is an earlier one */
 	TimestampTz next_sweep;
+	bool		is_direct;		/* in a backend, for itself */
 
 	/* The host: told of every task that is done. */
 	void		(*finish) (TridentExchangeTask *task,
 						   const TridentExchangeOutcome *outcome);
-
-	/* Bound over processes; NULL: none. */
-	bool		(*reserve) (uint64 place, int limit);
-	void		(*release) (uint64 place);
 } TridentExchangeEngine;
 
 /* Make one; for the life of the process. */
@@ -112,6 +109,14 @@ extern void trident_exchange_engine_destroy(TridentExchangeEngine *engine);
 extern TridentExchangeRoute *trident_exchange_engine_route(TridentExchangeEngine *engine,
 														   const TridentExchangeRouteKey *key);
 
+/* The route, if it is known and the catalogs have not changed; else NULL. */
+extern TridentExchangeRoute *trident_exchange_engine_known(TridentExchangeEngine *engine,
+														   const TridentExchangeRouteKey *key);
+
+/* The keys of all routes, palloc'd. */
+extern TridentExchangeRouteKey *trident_exchange_engine_keys(TridentExchangeEngine *engine,
+															 int *n);
+
 /*
  * A route is gone or may not be used any more: close its connections when
  * they are free, and fail what waits for one with this error.
@@ -119,6 +124,14 @@ extern TridentExchangeRoute *trident_exchange_engine_route(TridentExchangeEngine
 extern void trident_exchange_engine_retire(TridentExchangeEngine *engine,
 										   TridentExchangeRoute *route,
 										   const TridentExchangeOutcome *outcome);
+
+/* The same by its key; nothing if there is none. */
+extern void trident_exchange_engine_retire_key(TridentExchangeEngine *engine,
+											   const TridentExchangeRouteKey *key,
+											   const TridentExchangeOutcome *outcome);
+
+/* Close idle connections that other processes miss. */
+extern void trident_exchange_engine_yield(TridentExchangeEngine *engine);
 
 /* Queue a task; call, hash, route and deadline are set. */
 extern void trident_exchange_engine_add(TridentExchangeEngine *engine,
@@ -134,6 +147,9 @@ extern void trident_exchange_engine_remove(TridentExchangeEngine *engine,
  * the latch was set; it is reset then.  Does not look at interrupts.
  */
 extern bool trident_exchange_engine_turn(TridentExchangeEngine *engine, long timeout_ms);
+
+/* How many connections there may be to its place. */
+extern int	trident_exchange_engine_pool_size(const TridentExchangeRoute *route);
 
 /* grow.c: who gets a connection next, and whether there will be another. */
 extern void trident_exchange_engine_dispatch(TridentExchangeEngine *engine);

@@ -29,8 +29,8 @@
 /* At least so much waiting is worth a connection, however fast they open. */
 #define MIN_WAITED_MS		2.0
 
-static int
-pool_size(const TridentExchangeRoute *route)
+int
+trident_exchange_engine_pool_size(const TridentExchangeRoute *route)
 {
 	return route->settings.pool_size > 0 ? route->settings.pool_size
 		: trident_base_exchange_pool_size;
@@ -81,7 +81,7 @@ static void
 grow(TridentExchangeEngine *engine, TridentExchangeRoute *route)
 {
 	TridentExchangePeer *peer = route->peer;
-	int			limit = pool_size(route);
+	int			limit = trident_exchange_engine_pool_size(route);
 	bool		is_control = route->key.call_class == TRIDENT_EXCHANGE_CONTROL;
 	TridentPoolMember *member;
 	TridentExchangeLink *link;

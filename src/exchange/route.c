@@ -247,8 +247,11 @@ add_our_options(Options *options, const char *name, TridentExchangeClass call_cl
 	set_option(options, "client_encoding", GetDatabaseEncodingName());
 	set_option(options, "options",
 			   session_options(get_option(options, "options"), call_class));
-	/* nothing of the server's operating system user is borrowed */
-	default_option(options, "passfile", "/dev/null");
+	/*
+	 * Nothing of the server's operating system user is borrowed.  There cannot
+	 * be a file of that name; of /dev/null libpq complains to stderr.
+	 */
+	default_option(options, "passfile", "/dev/null/none");
 	default_option(options, "gssencmode", "disable");
 	default_option(options, "keepalives_idle", "5");
 	default_option(options, "keepalives_interval", "2");
@@ -419,6 +422,8 @@ trident_exchange_route_timeout(long remaining_ms)
 		300000, 600000, 1800000, 3600000
 	};
 
+	/* later than the deadline, which is ours to notice */
+	remaining_ms += remaining_ms / 10 + 20;
 	for (int i = 0; i < lengthof(steps); i++)
 	{
 		if (remaining_ms <= steps[i])

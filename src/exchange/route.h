@@ -56,6 +56,7 @@ typedef struct TridentExchangeRoute
 
 	/* Of the engine. */
 	struct TridentExchangePeer *peer;
+	struct TridentExchangeStat *stat;	/* NULL: nothing is counted */
 	dlist_head	waiting;		/* tasks */
 	int			nwaiting;
 	dlist_node	rotation;		/* in peer->rotation while tasks wait */
