@@ -260,10 +260,41 @@ add_column(const TridentCollection *collection, const char *table,
 	return statements;
 }
 
-/* What is wanted and not there, or there in another form. */
+/* The columns that are wanted and not there, or there in another form. */
 static void
-repair_wanted(const TridentCollection *collection, const char *table,
-			  List *wanted, List *there, List **before)
+repair_columns(const TridentCollection *collection, const char *table,
+			   List *wanted, List *there, List **before)
+{
+	ListCell   *lc;
+
+	foreach(lc, wanted)
+	{
+		TridentCollectionItem *item = lfirst(lc);
+		TridentCollectionItem *twin = named(there, item->kind, item->name);
+
+		if (!is_kind(item, "column"))
+			continue;
+		if (twin == NULL)
+			*before = list_concat(*before, add_column(collection, table, item));
+		else if (strcmp(twin->definition, item->definition) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot change the type of column \"%s\" of distributed collection %s",
+							item->name, collection->name),
+					 errdetail("It is %s in a shard, and %s in the collection.",
+							   twin->definition, item->definition),
+					 errhint("Add another column, or use trident_collection_undistribute(), change it, and distribute the collection again.")));
+		else if (twin->not_null != wants_not_null(collection, item))
+			*before = lappend(*before,
+							  psprintf("ALTER TABLE %s ALTER COLUMN %s %s NOT NULL", table,
+									   quote_identifier(item->name),
+									   twin->not_null ? "DROP" : "SET"));
+	}
+}
+
+/* The same of checks, which may be about columns that were missing. */
+static void
+repair_checks(const char *table, List *wanted, List *there, List **before)
 {
 	ListCell   *lc;
 
@@ -273,28 +304,13 @@ repair_wanted(const TridentCollection *collection, const char *table,
 		const char *name = quote_identifier(item->name);
 		TridentCollectionItem *twin = named(there, item->kind, item->name);
 
-		if (is_kind(item, "column") && twin == NULL)
-			*before = list_concat(*before, add_column(collection, table, item));
-		else if (is_kind(item, "column") &&
-				 strcmp(twin->definition, item->definition) != 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot change the type of column \"%s\" of distributed collection %s",
-							item->name, collection->name),
-					 errdetail("It is %s in a shard, and %s in the collection.",
-							   twin->definition, item->definition),
-					 errhint("Add another column, or use trident_collection_undistribute(), change it, and distribute the collection again.")));
-		else if (is_kind(item, "column") &&
-				 twin->not_null != wants_not_null(collection, item))
-			*before = lappend(*before,
-							  psprintf("ALTER TABLE %s ALTER COLUMN %s %s NOT NULL", table, name,
-									   twin->not_null ? "DROP" : "SET"));
-		else if (is_kind(item, "check") &&
-				 (twin == NULL || strcmp(twin->definition, item->definition) != 0))
-			*before = lappend(*before,
-							  psprintf("ALTER TABLE %s %s%s%s ADD CONSTRAINT %s %s", table,
-									   twin ? "DROP CONSTRAINT " : "", twin ? name : "",
-									   twin ? "," : "", name, item->definition));
+		if (!is_kind(item, "check") ||
+			(twin && strcmp(twin->definition, item->definition) == 0))
+			continue;
+		*before = lappend(*before,
+						  psprintf("ALTER TABLE %s %s%s%s ADD CONSTRAINT %s %s", table,
+								   twin ? "DROP CONSTRAINT " : "", twin ? name : "",
+								   twin ? "," : "", name, item->definition));
 	}
 }
 
@@ -351,7 +367,8 @@ trident_collection_repair(const TridentCollection *collection,
 	ListCell   *lc;
 
 	*before = *after = NIL;
-	repair_wanted(collection, table, wanted, there, before);
+	repair_columns(collection, table, wanted, there, before);
+	repair_checks(table, wanted, there, before);
 	if (named(there, "check", NUMBER_CHECK) == NULL)
 		*before = lappend(*before,
 						  psprintf("ALTER TABLE %s ADD CONSTRAINT " NUMBER_CHECK

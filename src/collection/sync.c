@@ -203,14 +203,23 @@ static const char *const touched_query =
 
 /* DDL was done on a table: on the shards as well, if it is a collection. */
 static void
-follow_ddl(Oid table, bool renames_column)
+follow_ddl(Oid table, CommandTag tag, bool renames_column)
 {
 	TridentCollection *collection = trident_collection_find(table, true);
 
-	/* Or a restore is at work: the shards are those of another database. */
-	if (collection == NULL ||
-		strcmp(collection->node, trident_node_own_uuid()) != 0)
+	if (collection == NULL)
 		return;
+	/* Came by a dump, or is coming: the shards are those of another database. */
+	if (strcmp(collection->node, trident_node_own_uuid()) != 0)
+	{
+		if (tag == CMDTAG_ALTER_TABLE)
+			ereport(WARNING,
+					(errcode(ERRCODE_WARNING),
+					 errmsg("shards of collection %s do not follow, since they belong to another node",
+							collection->name),
+					 errhint("If this database replaces that one, run trident_collection_sync() to take the collection over.")));
+		return;
+	}
 	trident_collection_require_home(collection);
 	if (renames_column)
 		ereport(ERROR,
@@ -255,22 +264,24 @@ trident_collection_ddl_end(PG_FUNCTION_ARGS)
 	TridentBaseSql sql;
 	List	   *tables = losing_index;
 	ListCell   *lc;
+	CommandTag	tag;
 
 	check_called(fcinfo);
+	tag = ((EventTriggerData *) fcinfo->context)->tag;
 	losing_index = NIL;
 	if (trident_collection_is_quiet())
 		PG_RETURN_NULL();
-	if (((EventTriggerData *) fcinfo->context)->tag == CMDTAG_DROP_INDEX)
+	if (tag == CMDTAG_DROP_INDEX)
 	{
 		foreach(lc, tables)
-			follow_ddl(lfirst_oid(lc), false);
+			follow_ddl(lfirst_oid(lc), tag, false);
 		PG_RETURN_NULL();
 	}
 	trident_base_sql_begin_as_owner(&sql);
 	touched = trident_base_sql_rows(touched_query, 0, NULL);
 	trident_base_sql_end(&sql);
 	for (int i = 0; i < touched->nrows; i++)
-		follow_ddl((Oid) strtoul(touched->value[i][0], NULL, 10),
+		follow_ddl((Oid) strtoul(touched->value[i][0], NULL, 10), tag,
 				   touched->value[i][1][0] == 't');
 	PG_RETURN_NULL();
 }

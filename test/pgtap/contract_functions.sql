@@ -46,6 +46,7 @@ INSERT INTO wanted VALUES
 	('trident_ivecs_read(path text)', 'TABLE(id bigint, ids integer[])', 's', 's', false),
 	('trident_last_scan(OUT index regclass, OUT lists integer, OUT lists_probed integer, OUT codes_scanned bigint, OUT codes_refined bigint, OUT rows_reranked bigint, OUT rows_returned bigint, OUT rescored integer, OUT target_recall double precision)', 'SETOF record', 'v', 'r', true),
 	('trident_nearest_photos(site bigint, latitude double precision, longitude double precision, k integer DEFAULT 10)', 'TABLE(photo bigint, folder text, name text, photo_latitude double precision, photo_longitude double precision, altitude_m double precision, captured_at timestamp with time zone, distance_m double precision)', 's', 's', false),
+	('trident_last_search(OUT node name, OUT shard regclass, OUT path text, OUT rows bigint, OUT ms double precision, OUT search_ms double precision, OUT attempts integer, OUT error text, OUT coverage double precision, OUT reason text)', 'SETOF record', 'v', 'r', true),
 	('trident_node_add(name name, host text, port integer DEFAULT 5432, dbname name DEFAULT current_database(), fetch_size integer DEFAULT 1000, batch_size integer DEFAULT 1000, pool_size integer DEFAULT NULL::integer, options jsonb DEFAULT NULL::jsonb)', 'text', 'v', 'u', false),
 	('trident_node_check(name name DEFAULT NULL::name, OUT node name, OUT checked text, OUT ok boolean, OUT detail text)', 'SETOF record', 'v', 'u', false),
 	('trident_node_identity()', 'uuid', 's', 's', false),
@@ -53,7 +54,7 @@ INSERT INTO wanted VALUES
 	('trident_node_remove(name name)', 'void', 'v', 'u', true),
 	('trident_postgis_enable()', 'text', 'v', 'u', false),
 	('trident_recall(index regclass, sample integer DEFAULT 100, k integer DEFAULT 10, OUT queries integer, OUT recall double precision, OUT recall_min double precision, OUT target_recall double precision, OUT lists_probed double precision, OUT codes_scanned double precision, OUT rows_reranked double precision, OUT index_ms double precision, OUT exact_ms double precision)', 'record', 'v', 'r', true),
-	('trident_search(collection regclass, query trident.vector, k integer DEFAULT 10, vector_column name DEFAULT NULL::name, metric text DEFAULT NULL::text, filter text DEFAULT NULL::text, filter_args jsonb DEFAULT NULL::jsonb, columns name[] DEFAULT ''{}''::name[], key name[] DEFAULT NULL::name[])', 'TABLE(id text, distance double precision, node name, shard regclass, payload jsonb)', 's', 'r', false),
+	('trident_search(collection regclass, query trident.vector, k integer DEFAULT 10, vector_column name DEFAULT NULL::name, metric text DEFAULT NULL::text, filter text DEFAULT NULL::text, filter_args jsonb DEFAULT NULL::jsonb, columns name[] DEFAULT ''{}''::name[], key name[] DEFAULT NULL::name[], partial text DEFAULT ''error''::text, deadline interval DEFAULT NULL::interval)', 'TABLE(id text, distance double precision, node name, shard regclass, payload jsonb)', 's', 'r', false),
 	('trident_sftp_confirm(source text)', 'text', 'v', 'u', true),
 	('trident_sftp_host_key(host text, port integer DEFAULT 22, OUT type text, OUT fingerprint text)', 'SETOF record', 'v', 'r', true),
 	('trident_sftp_list(source text, path text DEFAULT ''.''::text, OUT name text, OUT kind text, OUT size bigint, OUT modified timestamp with time zone, OUT mode text)', 'SETOF record', 'v', 'r', true),
@@ -97,7 +98,8 @@ SELECT is_empty(
 	$$SELECT oid::regprocedure FROM member
 	WHERE pronamespace = 'trident'::regnamespace
 		AND NOT (proisstrict AND provolatile = 'i' AND proparallel = 's')
-		AND proname NOT IN ('vecs_rows', 'ivecs_rows', 'index_handler', 'shard_number', 'worker_rows')
+		AND proname NOT IN ('vecs_rows', 'ivecs_rows', 'index_handler', 'shard_number', 'worker_rows',
+			'search_shards')
 		AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
 		AND proname <> 'ingest_validator' AND proname !~ '^(folder_class|site|flight|xml|csv|decimal)_'$$,
 	'support functions are immutable, strict and parallel safe');

@@ -119,7 +119,7 @@ fails_with($home, "BEGIN; SAVEPOINT s; SELECT trident_collection_load(\$t\$$tabl
 	qr/inside a subtransaction/, 'not where a rollback would not reach the nodes', as => 'app');
 
 # The definition
-as_app($home, "ALTER TABLE $table ADD COLUMN extra int NOT NULL DEFAULT 3; CREATE INDEX extra_index ON $table (extra)");
+as_app($home, "ALTER TABLE $table ADD COLUMN extra int NOT NULL DEFAULT 3 CHECK (extra > 0); CREATE INDEX extra_index ON $table (extra)");
 is(as_app($home, "SELECT count(*) FROM $table WHERE extra = 3"),
 	as_app($home, "SELECT count(*) FROM $table"), 'a column is added on all shards');
 is(as_app($home, "SELECT bool_and(ok) || ' ' || min(indexes) FROM trident_collection_status(\$t\$$table\$t\$)"),

@@ -53,13 +53,15 @@ max_connections = 60
 search_path = '"\$user", public, trident'
 jit = off
 log_statement = none
+wal_level = replica
+max_wal_senders = 4
 END
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'trident'\n")
 	  if $how{preload} // 1;
 	$node->append_conf('postgresql.conf', $how{conf}) if $how{conf};
 	unlink $node->data_dir . '/pg_hba.conf';
 	$node->append_conf('pg_hba.conf', <<"END");
-local all all trust
+local all,replication all trust
 host all all 127.0.0.1/32 scram-sha-256
 END
 	$node->start;
