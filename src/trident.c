@@ -15,6 +15,8 @@
 #include "collection/collection.h"
 #include "exchange/exchange.h"
 #include "index/index.h"
+#include "ingest/ingest.h"
+#include "job/job.h"
 #include "node/node.h"
 #include "search/search.h"
 #include "simd/simd.h"
@@ -32,6 +34,8 @@ _PG_init(void)
 	trident_base_guc_init(trident_simd_choose);
 	trident_base_worker_init();
 	trident_index_init();
+	trident_job_init();
+	trident_ingest_init();
 	trident_exchange_init();
 	trident_node_init();
 	trident_collection_init();

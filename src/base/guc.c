@@ -29,9 +29,10 @@ int			trident_base_index_probes = 0;
 double		trident_base_index_target_recall = 0.95;
 int			trident_base_ingest_connect_timeout = 10000;
 int			trident_base_ingest_connections = 2;
-int			trident_base_ingest_files = 256;
+int			trident_base_ingest_files = 0;
 int			trident_base_ingest_idle_timeout = 300000;
 int			trident_base_ingest_request_timeout = 30000;
+int			trident_base_ingest_worker_timeout = 600000;
 int			trident_base_simd = -1;
 char	   *trident_base_search_filter_extensions = NULL;
 int			trident_base_search_max_k = 10000;
@@ -193,10 +194,11 @@ trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 
 	DefineCustomIntVariable("trident.ingest_files",
 							"Sets how many files are open at once on one SSH connection.",
-							"A server that says what it allows, or refuses more, is asked for less; "
-							"the option files of a source overrides this.",
+							"The default, 0, opens as many as the server says it allows, or 128; one "
+							"that refuses more is asked for less. The option files of a source "
+							"overrides this.",
 							&trident_base_ingest_files,
-							256, 1, 4096,
+							0, 0, 4096,
 							PGC_USERSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("trident.ingest_idle_timeout",
@@ -212,6 +214,13 @@ trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 							&trident_base_ingest_request_timeout,
 							30000, 100, 3600000,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("trident.ingest_worker_timeout",
+							"Sets how long the ingest worker stays when there is no job.",
+							"It keeps connections to sources meanwhile; 0 lets it stay.",
+							&trident_base_ingest_worker_timeout,
+							600000, 0, 86400000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("trident.search_filter_extensions",
 							   "Lists the extensions whose functions a search filter may call.",

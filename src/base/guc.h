@@ -67,6 +67,9 @@ extern int	trident_base_ingest_idle_timeout;
 /* trident.ingest_request_timeout: for an answer of an SFTP server; ms. */
 extern int	trident_base_ingest_request_timeout;
 
+/* trident.ingest_worker_timeout: how long the worker stays without work; ms. */
+extern int	trident_base_ingest_worker_timeout;
+
 /* trident.simd: which kernels to use; the values of TridentSimdLevel + auto. */
 extern int	trident_base_simd;
 

@@ -175,6 +175,18 @@ trident_ingest_connection_pump(TridentIngestConnection *connection)
 	return !connection->has_failed;
 }
 
+void
+trident_ingest_connection_push(TridentIngestConnection *connection)
+{
+	/* A failure is found, and told to the requests, by the next pump. */
+	if (!connection->has_failed &&
+		trident_ingest_ssh_step(connection->ssh) == TRIDENT_INGEST_OPEN)
+	{
+		(void) pump_out(connection);
+		connection->has_failed = false;
+	}
+}
+
 bool
 trident_ingest_connection_is_ready(TridentIngestConnection *connection)
 {

@@ -35,6 +35,9 @@ extern TridentIngestSsh *trident_ingest_connection_ssh(TridentIngestConnection *
  */
 extern bool trident_ingest_connection_pump(TridentIngestConnection *connection);
 
+/* Only write what waits to be written: no request gets its answer here. */
+extern void trident_ingest_connection_push(TridentIngestConnection *connection);
+
 /* Is the channel open and SFTP spoken there? */
 extern bool trident_ingest_connection_is_ready(TridentIngestConnection *connection);
 

@@ -47,8 +47,12 @@
 	"hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com," \
 	"hmac-sha2-256,hmac-sha2-512"
 
-/* Heads of some hundred files may be under way at once. */
-#define CHANNEL_WINDOW (4 * 1024 * 1024)
+/*
+ * libssh2 widens the window while it reads, by a packet that it cannot send
+ * while one of ours is half sent: with a window like this that comes once in
+ * 64 MB.  Nothing is sent that was not asked for, so that it costs no memory.
+ */
+#define CHANNEL_WINDOW (256 * 1024 * 1024)
 
 /* How often an ending session is asked to end; each time it frees some. */
 #define FREE_ATTEMPTS 1000
@@ -659,7 +663,8 @@ trident_ingest_ssh_read(TridentIngestSsh *ssh, void *to, size_t size)
 	n = libssh2_channel_read(ssh->channel, to, size);
 	if (n > 0)
 		return n;
-	if (n == LIBSSH2_ERROR_EAGAIN)
+	/* BAD_USE: a packet is half sent; see CHANNEL_WINDOW. */
+	if (n == LIBSSH2_ERROR_EAGAIN || n == LIBSSH2_ERROR_BAD_USE)
 		return 0;
 	if (n == 0 && !libssh2_channel_eof(ssh->channel))
 		return 0;

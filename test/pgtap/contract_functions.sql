@@ -43,7 +43,10 @@ INSERT INTO wanted VALUES
 	('trident_index_check(index regclass, heap_all_indexed boolean DEFAULT false)', 'TABLE(block bigint, problem text)', 'v', 'u', true),
 	('trident_index_prewarm(index regclass)', 'bigint', 'v', 'r', true),
 	('trident_index_stats(index regclass, scan_table boolean DEFAULT false, OUT metric text, OUT dimensions integer, OUT format text, OUT bits integer, OUT has_key boolean, OUT generation bigint, OUT trained_rows bigint, OUT lists integer, OUT coarse_lists integer, OUT rows bigint, OUT rows_dead bigint, OUT rows_outside bigint, OUT list_rows_mean double precision, OUT list_rows_p50 bigint, OUT list_rows_p99 bigint, OUT list_rows_max bigint, OUT imbalance double precision, OUT lists_empty integer, OUT lists_with_holes integer, OUT fill double precision, OUT size_bytes bigint, OUT model_bytes bigint, OUT directory_bytes bigint, OUT list_bytes bigint, OUT free_bytes bigint, OUT probes integer, OUT curve_queries integer, OUT recall_curve jsonb)', 'record', 'v', 'r', true),
+	('trident_ingest(source text, path text, recursive boolean DEFAULT true, max_depth integer DEFAULT 32, include text[] DEFAULT NULL::text[], exclude text[] DEFAULT ''{}''::text[], dry_run boolean DEFAULT false, xmp text DEFAULT ''auto''::text)', 'bigint', 'v', 'u', false),
 	('trident_ivecs_read(path text)', 'TABLE(id bigint, ids integer[])', 's', 's', false),
+	('trident_job_cancel(id bigint)', 'boolean', 'v', 'u', true),
+	('trident_job_wait(id bigint, timeout interval DEFAULT NULL::interval)', 'text', 'v', 'u', false),
 	('trident_last_scan(OUT index regclass, OUT lists integer, OUT lists_probed integer, OUT codes_scanned bigint, OUT codes_refined bigint, OUT rows_reranked bigint, OUT rows_returned bigint, OUT rescored integer, OUT target_recall double precision)', 'SETOF record', 'v', 'r', true),
 	('trident_nearest_photos(site bigint, latitude double precision, longitude double precision, k integer DEFAULT 10)', 'TABLE(photo bigint, folder text, name text, photo_latitude double precision, photo_longitude double precision, altitude_m double precision, captured_at timestamp with time zone, distance_m double precision)', 's', 's', false),
 	('trident_last_search(OUT node name, OUT shard regclass, OUT path text, OUT rows bigint, OUT ms double precision, OUT search_ms double precision, OUT attempts integer, OUT error text, OUT coverage double precision, OUT reason text)', 'SETOF record', 'v', 'r', true),
@@ -100,6 +103,7 @@ SELECT is_empty(
 		AND NOT (proisstrict AND provolatile = 'i' AND proparallel = 's')
 		AND proname NOT IN ('vecs_rows', 'ivecs_rows', 'index_handler', 'shard_number', 'worker_rows',
 			'search_shards')
+		AND proname NOT IN ('vecs_rows', 'ivecs_rows', 'index_handler', 'shard_number', 'worker_rows', 'job_live_rows')
 		AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
 		AND proname <> 'ingest_validator' AND proname !~ '^(folder_class|site|flight|xml|csv|decimal)_'$$,
 	'support functions are immutable, strict and parallel safe');

@@ -13,7 +13,11 @@ SELECT is_empty(
 		ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
 	WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'trident')
 		AND NOT has_function_privilege('tap_plain', p.oid, 'EXECUTE')
+<<<<<<< HEAD
 		AND p.proname NOT IN ('trident_index_check', 'trident_sftp_host_key', 'trident_postgis_enable', 'worker_rows')
+=======
+		AND p.proname NOT IN ('trident_index_check', 'trident_sftp_host_key', 'trident_ingest', 'worker_rows')
+>>>>>>> 60ac483 (Jobs, and the ingest worker)
 		AND p.proname !~ '^trident_(node|collection|worker)_'$$,
 	'every function may be called but those that look into an index or steer a fleet; what they read is guarded by itself');
 SELECT is_empty(
