@@ -60,7 +60,7 @@ for my $point (@points)
 	$home->psql('app', "SET trident.fault = '$point:error'; $distribute", stderr => \$err);
 	like($err, qr/fault "$point"/, "error at $point");
 	check_nothing("error at $point");
-	next if $point =~ /stream-begun|stream-ended|moved/ && !$ENV{TRIDENT_TEST_FULL};
+	next unless $point =~ /stream-rows|remote-commit/ || $ENV{TRIDENT_TEST_FULL};
 
 	$home->psql('app', "SET trident.fault = '$point:exit'; $distribute", stderr => \$err);
 	await_home();
@@ -86,7 +86,50 @@ for my $point (qw(collection-stream-rows collection-moved))
 	check_nothing("a node dies at $point");
 }
 
-# A writer elsewhere waits for a move, and cleanup for a distribution.
+# Canceled while its rows are on their way.
+{
+	my $lock = $home->background_psql('app', on_error_die => 1);
+
+	$lock->query_safe('SELECT pg_advisory_lock(8400)');
+	my $session = $home->background_psql('app', on_error_die => 0, on_error_stop => 0);
+	$session->query_until(qr/begun/, "\\echo begun\nSET trident.fault = 'collection-stream-rows:wait';\n$distribute;\n");
+	$home->poll_query_until('app', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
+	app_sql($home, "SELECT pg_cancel_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
+	$session->quit;
+	$lock->quit;
+	check_nothing('canceled');
+}
+
+# The cleanup waits for a distribution between its commit there and that here.
+{
+	my $lock = $home->background_psql('app', on_error_die => 1);
+
+	$lock->query_safe('SELECT pg_advisory_lock(8400)');
+	my $session = $home->background_psql('app', on_error_die => 0);
+	$session->query_until(qr/begun/, "\\echo begun\nSET trident.fault = 'collection-after-remote-commit:wait';\n$distribute;\n");
+	$home->poll_query_until('app', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
+	my $cleanup = $home->background_psql('app', on_error_die => 0);
+	$cleanup->query_until(qr/begun/, "\\echo begun\nSELECT 'dropped' FROM trident_collection_cleanup();\n");
+	$home->poll_query_until('app', "SELECT count(*) = 1 FROM pg_locks WHERE relation = 'trident.collection'::regclass AND NOT granted");
+	is(shard_tables($third), 1, 'the shard is there for all to see on its node');
+	$lock->query_safe('SELECT pg_advisory_unlock(8400)');
+	unlike($cleanup->query_safe('SELECT 1'), qr/dropped/, 'the cleanup waits for the commit, and drops nothing');
+	$_->quit foreach $session, $cleanup, $lock;
+	is(app_sql($home, "$content; SELECT bool_and(ok) FROM trident_collection_status('item', true)"), "$before\nt",
+		'the collection is whole');
+	app_sql($home, "SELECT trident_collection_undistribute('item')");
+	app_sql($home, 'SELECT FROM trident_collection_cleanup()');
+	no_leftovers('and comes home', $second, $third);
+	app_sql($home, <<'END');
+CREATE TABLE again (LIKE item INCLUDING DEFAULTS);
+INSERT INTO again SELECT * FROM item;
+DROP TABLE item;
+ALTER TABLE again RENAME TO item;
+ALTER TABLE item ADD PRIMARY KEY (id);
+CREATE INDEX ON item USING trident (embedding vector_l2_ops);
+END
+}
+
 is(app_sql($home, $distribute), 2000, 'after all that it is distributed');
 is(app_sql($home, $content), $before, 'with all rows');
 is(app_sql($home, 'SELECT count(*) FROM trident_collection_cleanup()'), 0, 'the cleanup finds nothing to do');
