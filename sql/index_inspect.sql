@@ -133,6 +133,7 @@ INSERT INTO changed SELECT id, 'untold', embedding FROM item WHERE id BETWEEN 10
 UPDATE pg_index SET indisready = true WHERE indexrelid = 'changed_l2'::regclass;
 SELECT block, regexp_replace(problem, '\(.*\)', '(...)') FROM trident_index_check('changed_l2', true);
 SELECT * FROM trident_index_check('changed_l2');
+DELETE FROM changed WHERE tenant = 'untold';
 -- trident_recall: exact where that is asked for, and where all lists are read.
 SET trident.index_target_recall = 1;
 SELECT i, r.queries, r.recall, r.recall_min, r.target_recall,
