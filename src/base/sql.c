@@ -8,13 +8,13 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_extension.h"
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "commands/extension.h"
+#include "access/xact.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -89,6 +89,9 @@ execute(const char *statement, int nargs, const char *const *args)
 	char		nulls[MAX_ARGS];
 	int			rc;
 
+	/* Beside parallel workers only what changes nothing may run. */
+	bool		read_only = IsInParallelMode();
+
 	if (nargs > MAX_ARGS)
 		elog(ERROR, "more than %d parameters", MAX_ARGS);
 	for (int i = 0; i < nargs; i++)
@@ -97,8 +100,8 @@ execute(const char *statement, int nargs, const char *const *args)
 		values[i] = args[i] ? CStringGetTextDatum(args[i]) : (Datum) 0;
 		nulls[i] = args[i] ? ' ' : 'n';
 	}
-	rc = nargs == 0 ? SPI_execute(statement, false, 0) :
-		SPI_execute_with_args(statement, nargs, types, values, nulls, false, 0);
+	rc = nargs == 0 ? SPI_execute(statement, read_only, 0) :
+		SPI_execute_with_args(statement, nargs, types, values, nulls, read_only, 0);
 	if (rc < 0)
 		elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(rc), statement);
 }

@@ -84,12 +84,6 @@ trident_collection_link(const char *node, int lane)
 	MemoryContext context;
 	ListCell   *lc;
 
-	foreach(lc, links)
-	{
-		link = lfirst(lc);
-		if (link->server == server && link->lane == lane && link->role == GetUserId())
-			return link;
-	}
 	if (GetCurrentTransactionNestLevel() > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
@@ -97,6 +91,12 @@ trident_collection_link(const char *node, int lane)
 				 errdetail("A rollback to a savepoint would not reach the nodes."),
 				 errhint("Call the function outside of savepoints and of blocks with an EXCEPTION clause.")));
 
+	foreach(lc, links)
+	{
+		link = lfirst(lc);
+		if (link->server == server && link->lane == lane && link->role == GetUserId())
+			return link;
+	}
 	context = MemoryContextSwitchTo(TopTransactionContext);
 	link = palloc0(sizeof(TridentCollectionLink));
 	link->node = pstrdup(node);

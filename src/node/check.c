@@ -227,12 +227,10 @@ check_facts(Check *check, const Own *own, const TridentExchangeFacts *facts)
 			GetDatabaseEncodingName(),
 			"All nodes need databases of one encoding.");
 	check_identity(check, own, facts);
-	if (strcmp(system, own->system_identifier) == 0)
-		found(check, "database", FOUND_BAD,
-			  "It is this database. Name it local, and remove the node.");
-	else
-		found(check, "database", FOUND_GOOD,
-			  psprintf("system %s", system));
+	/* Equal, it is a physical copy; its identity, checked above, is its own. */
+	found(check, "database", FOUND_GOOD,
+		  psprintf("system %s%s", system,
+				   strcmp(system, own->system_identifier) == 0 ? ", as here" : ""));
 	if (!facts->in_recovery)
 		found(check, "recovery", FOUND_GOOD, "a primary");
 	else

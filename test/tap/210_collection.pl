@@ -118,6 +118,10 @@ is(as_app($home, "SELECT trident_collection_upsert(\$t\$$table\$t\$, \$q\$SELECT
 fails_with($home, "BEGIN; SAVEPOINT s; SELECT trident_collection_load(\$t\$$table\$t\$, \$q\$SELECT 1, 'a'\$q\$, '{select,Tenant Id}')",
 	qr/inside a subtransaction/, 'not where a rollback would not reach the nodes', as => 'app');
 
+fails_with($home, "BEGIN; SELECT trident_collection_load(\$t\$$table\$t\$, \$q\$SELECT 40001, 'a'\$q\$, '{select,Tenant Id}');
+	SAVEPOINT s; SELECT trident_collection_load(\$t\$$table\$t\$, \$q\$SELECT 40002, 'a'\$q\$, '{select,Tenant Id}')",
+	qr/inside a subtransaction/, 'nor after a first time outside of it', as => 'app');
+
 # The definition
 as_app($home, "ALTER TABLE $table ADD COLUMN extra int NOT NULL DEFAULT 3 CHECK (extra > 0); CREATE INDEX extra_index ON $table (extra)");
 is(as_app($home, "SELECT count(*) FROM $table WHERE extra = 3"),

@@ -66,6 +66,19 @@ app_sql($copy, 'SELECT trident_node_new_identity()');
 is($home->safe_psql('restored', "SELECT count(*) FROM trident_node_check('copy') WHERE NOT ok"), 0, 'and is a node of its own with a new identity');
 is($home->safe_psql('restored', "SELECT count(DISTINCT uuid) FROM trident.node"), 3, 'three nodes then');
 
+# So is a copy of this one
+my $twin = PostgreSQL::Test::Cluster->new('twin');
+$home->backup('twin');
+$twin->init_from_backup($home, 'twin');
+$twin->append_conf('postgresql.conf', 'port = ' . $twin->port);
+$twin->start;
+$home->safe_psql('restored', "SET client_min_messages = warning; SELECT trident_node_add('twin', '127.0.0.1', " . $twin->port . ", 'restored')");
+$home->safe_psql('restored', "CREATE USER MAPPING FOR CURRENT_USER SERVER twin OPTIONS (user 'admin', password 'secret-of-admin')");
+like($home->safe_psql('restored', "SELECT detail FROM trident_node_check('twin') WHERE NOT ok"),
+	qr/as is this database/, 'a copy of this database is found out');
+$twin->safe_psql('restored', 'SELECT trident_node_new_identity()');
+is($home->safe_psql('restored', "SELECT count(*) FROM trident_node_check('twin') WHERE NOT ok"), 0, 'and is a node with a new identity');
+
 # Another database under a name that is registered
 app_sql($second, 'SELECT trident_node_new_identity()');
 like($home->safe_psql('restored', "SELECT detail FROM trident_node_check('node2') WHERE NOT ok"),
