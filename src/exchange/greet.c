@@ -96,7 +96,7 @@ release_length(const char *version)
 
 	if (dot)
 		dot = strchr(dot + 1, '.');
-	return dot ? dot - version : strlen(version);
+	return dot ? (size_t) (dot - version) : strlen(version);
 }
 
 static void

@@ -306,7 +306,7 @@ hash_place(const Options *options)
 	static const char *const parts[] = {"host", "hostaddr", "port"};
 	uint64		hash = 0;
 
-	for (int i = 0; i < lengthof(parts); i++)
+	for (int i = 0; i < (int) lengthof(parts); i++)
 	{
 		const char *value = get_option(options, parts[i]);
 
@@ -424,7 +424,7 @@ trident_exchange_route_timeout(long remaining_ms)
 
 	/* later than the deadline, which is ours to notice */
 	remaining_ms += remaining_ms / 10 + 20;
-	for (int i = 0; i < lengthof(steps); i++)
+	for (int i = 0; i < (int) lengthof(steps); i++)
 	{
 		if (remaining_ms <= steps[i])
 			return steps[i];

@@ -81,7 +81,7 @@ trident_search_wire_type(Oid type)
 	const TridentSearchObjects *objects = trident_search_objects();
 
 	type = getBaseType(type);
-	for (int i = 0; i < lengthof(binary_types); i++)
+	for (int i = 0; i < (int) lengthof(binary_types); i++)
 	{
 		if (binary_types[i].type == type)
 			return binary_types[i].name;
@@ -104,7 +104,7 @@ trident_search_wire_begin(void)
 	};
 	int			level = NewGUCNestLevel();
 
-	for (int i = 0; i < lengthof(settings); i++)
+	for (int i = 0; i < (int) lengthof(settings); i++)
 		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET,
 								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	return level;
@@ -299,7 +299,7 @@ trident_search_wire_open(TridentSearchAnswer *answer,
 
 	if (pq_getmsgint(in, 4) != TRIDENT_SEARCH_WIRE_VERSION)
 		refuse_answer("The version of the form is another one.");
-	if (pq_getmsgint(in, 4) != nshards)
+	if ((int) pq_getmsgint(in, 4) != nshards)
 		refuse_answer("It is about another number of shards.");
 	answer->nshards = nshards;
 	answer->shards = palloc(sizeof(TridentSearchShardAnswer) * nshards);
@@ -309,7 +309,7 @@ trident_search_wire_open(TridentSearchAnswer *answer,
 		answer->shards[i].search_ms = pq_getmsgfloat8(in);
 		answer->shards[i].path = pq_getmsgbyte(in);
 	}
-	if (pq_getmsgint(in, 4) != target->ncolumns)
+	if ((int) pq_getmsgint(in, 4) != target->ncolumns)
 		refuse_answer("It has another number of columns.");
 	answer->is_binary = palloc(sizeof(bool) * target->ncolumns);
 	for (int i = 0; i < target->ncolumns; i++)
