@@ -328,7 +328,7 @@ columns_to_read(const TridentSearchAnswer *answer, TupleDesc desc)
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
-		Oid			function;
+		Oid			function = InvalidOid;
 
 		columns[i].is_binary = answer->is_binary[i];
 		columns[i].typmod = att->atttypmod;
