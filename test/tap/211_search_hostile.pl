@@ -1,0 +1,101 @@
+# A node that answers a search with anything but an answer: the session that
+# asked gets an error or rows, and lives on.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $rounds = $ENV{TRIDENT_TEST_FULL} ? 20000 : 400;
+my @nodes = map { PostgreSQL::Test::Cluster->new("hostile_$_") } 0 .. 1;
+
+for my $node (@nodes)
+{
+	$node->init;
+	$node->append_conf('postgresql.conf', "session_preload_libraries = trident\nautovacuum = off\njit = off\nsearch_path = '\"\$user\", public, trident'\n");
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION trident');
+}
+my ($home, $far) = @nodes;
+
+# Rows with values of every kind that travels in binary form, and as text.
+my $columns = 'id integer NOT NULL, v vector(3), n numeric, f float8, t timestamptz, u uuid, a integer[], b bytea, note text, doc jsonb, h halfvec(2), i interval';
+
+$far->safe_psql('postgres', <<"SQL");
+CREATE TABLE part_0 ($columns);
+INSERT INTO part_0 SELECT i, ARRAY[i, 1, 2]::vector, i / 3.0, i / 3.0, now(), gen_random_uuid(), ARRAY[i, NULL, 3], 'abc', 'n' || i,
+	'{"a": [1, null]}', '[1,2]', '3 days' FROM generate_series(1, 20) i;
+-- What the node answers: its answer, cut or with some bytes changed.
+CREATE TABLE evil (how text);
+INSERT INTO evil VALUES ('honest');
+ALTER FUNCTION trident.search_shards RENAME TO honest_shards;
+CREATE FUNCTION trident.search_shards(integer, text[], trident.vector, integer, text, text, text[], text[], text[], text, text[],
+	text[], float8, float8, integer, text, text) RETURNS bytea LANGUAGE plpgsql SET search_path = trident, public AS \$\$
+DECLARE
+	answer bytea := trident.honest_shards(\$1, \$2, \$3, \$4, \$5, \$6, \$7, \$8, \$9, \$10, \$11, \$12, \$13, \$14, \$15, \$16, \$17);
+	how text := (SELECT evil.how FROM public.evil);
+BEGIN
+	CASE how
+		WHEN 'honest' THEN NULL;
+		WHEN 'null' THEN answer := NULL;
+		WHEN 'empty' THEN answer := '';
+		WHEN 'cut' THEN answer := substring(answer FOR (random() * length(answer))::integer);
+		ELSE
+			FOR i IN 0 .. (random() * 3)::integer LOOP
+				answer := set_byte(answer, (random() * (length(answer) - 1))::integer,
+					(ARRAY[0, 1, 127, 128, 255, (random() * 255)::integer])[1 + (random() * 5)::integer]);
+			END LOOP;
+	END CASE;
+	RETURN answer;
+END \$\$;
+SQL
+$home->safe_psql('postgres', sprintf(
+		q{CREATE EXTENSION postgres_fdw;
+		CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '%s', port '%d', dbname 'postgres', extensions 'trident');
+		CREATE USER MAPPING FOR CURRENT_USER SERVER far;
+		CREATE TABLE part (%s) PARTITION BY LIST (id);
+		CREATE FOREIGN TABLE part_0 PARTITION OF part DEFAULT SERVER far},
+		$far->host, $far->port, $columns));
+$home->safe_psql('postgres', <<'SQL');
+CREATE FUNCTION search(rounds integer, OUT state text, OUT times bigint) RETURNS SETOF record LANGUAGE plpgsql AS $$
+DECLARE states text[];
+BEGIN
+	FOR i IN 1 .. rounds LOOP
+		BEGIN
+			PERFORM * FROM trident_search('part', '[7,1,2]', 5, key => '{id}', vector_column => 'v', columns => '{n,f,t,u,a,b,note,doc,h,i}');
+			states := array_append(states, 'rows');
+		EXCEPTION WHEN OTHERS THEN
+			states := array_append(states, SQLSTATE);
+		END;
+	END LOOP;
+	RETURN QUERY SELECT s, count(*) FROM unnest(states) s GROUP BY s ORDER BY s;
+END $$;
+SQL
+
+sub answers
+{
+	my ($how, $n) = @_;
+
+	$far->safe_psql('postgres', "UPDATE evil SET how = '$how'");
+	return $home->safe_psql('postgres', "SELECT * FROM search($n)");
+}
+
+my $right = q{SELECT string_agg(id, ',') FROM trident_search('part', '[7,1,2]', 5, key => '{id}', vector_column => 'v')};
+
+is(answers('honest', 1), 'rows|1', 'an honest answer');
+is($home->safe_psql('postgres', $right), '7,6,8,5,9', 'is right');
+is(answers('null', 1), '08P01|1', 'NULL is an error');
+is(answers('empty', 1), '08P01|1', 'nothing is an error');
+is(answers('cut', $rounds / 4), '08P01|' . $rounds / 4, 'whatever was cut is an error');
+
+my $mutated = answers('mutated', $rounds);
+note($mutated);
+unlike($mutated, qr/^(?:XX|57)/m, 'bytes changed at random: rows, or an error of the data');
+is(answers('honest', 1), 'rows|1', 'the same node, honest again');
+is($home->safe_psql('postgres', $right), '7,6,8,5,9', 'is right again');
+unlike(slurp_file($home->logfile), qr/terminated by signal|PANIC|TRAP/, 'nothing crashed');
+
+$_->stop for @nodes;
+done_testing();
