@@ -46,7 +46,7 @@ endif
 
 # The folder test/ exists, so these are phony, whatever PGXS says above.
 .PHONY: all install uninstall installcheck clean distclean
-.PHONY: demo test test-full test-browser lint bench bench-exchange docs
+.PHONY: demo demo-ingest test test-full test-browser lint bench bench-exchange docs
 
 # Scripts call make again: they get no part of this make's flags.
 SCRIPT = env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS
@@ -54,6 +54,10 @@ SCRIPT = env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS
 demo:
 	@test/tools/deps install demo
 	@$(SCRIPT) docker/demo
+
+demo-ingest:
+	@test/tools/deps install ingest
+	@$(SCRIPT) docker/demo-ingest
 
 test:
 	@test/tools/deps install test
