@@ -241,7 +241,7 @@ trident_job_live_rows(PG_FUNCTION_ARGS)
 		values[2] = TimestampTzGetDatum((TimestampTz) pg_atomic_read_u64(&slot->started_at));
 		values[3] = Int64GetDatum((int64) pg_atomic_read_u64(&slot->counters[kind->done]));
 		values[4] = Int64GetDatum((int64) pg_atomic_read_u64(&slot->counters[kind->total]));
-		values[5] = CStringGetTextDatum(trident_job_counters_json(i));
+		values[5] = DirectFunctionCall1(jsonb_in, CStringGetDatum(trident_job_counters_json(i)));
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
