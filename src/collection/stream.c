@@ -4,7 +4,8 @@
  *
  * Every remote shard has a COPY open on a connection of its own; the rows of
  * the query are encoded once and go to the connection of their shard while
- * the nodes write.  Local shards take theirs by a prepared INSERT.  Where
+ * the nodes write.  Those of a local shard are kept, in memory or on disk, and
+ * inserted by one statement in the end.  Where
  * rows may meet others of the same key, a node copies into a temporary table
  * first and ends with INSERT ... ON CONFLICT.
  *
@@ -42,7 +43,7 @@ typedef struct Sink
 	const TridentCollectionShard *shard;
 	int			round;
 	TridentCollectionLink *link;	/* NULL: local */
-	SPIPlanPtr	insert;			/* local */
+	Tuplestorestate *rows;		/* local */
 	StringInfoData buffer;		/* remote */
 	uint64		sent;
 	uint64		taken;
@@ -63,7 +64,7 @@ typedef struct Stream
 	int			ncolumns;		/* without the shard's number */
 	bool		is_binary;
 	FmgrInfo   *output;
-	Oid		   *types;
+	TupleDesc	desc;			/* of those columns */
 	MemoryContext row_context;
 } Stream;
 
@@ -174,22 +175,23 @@ choose_format(Stream *stream, TupleDesc desc)
 {
 	stream->ncolumns = desc->natts - 1;
 	stream->output = palloc0(sizeof(FmgrInfo) * desc->natts);
-	stream->types = palloc0(sizeof(Oid) * desc->natts);
+	stream->desc = CreateTemplateTupleDesc(stream->ncolumns);
 	stream->is_binary = true;
 	for (int i = 0; i < stream->ncolumns; i++)
 	{
-		stream->types[i] = TupleDescAttr(desc, i)->atttypid;
-		stream->is_binary &= is_portable(stream->types[i]);
+		TupleDescCopyEntry(stream->desc, i + 1, desc, i + 1);
+		stream->is_binary &= is_portable(TupleDescAttr(desc, i)->atttypid);
 	}
 	for (int i = 0; i < stream->ncolumns; i++)
 	{
+		Oid			type = TupleDescAttr(desc, i)->atttypid;
 		Oid			function;
 		bool		is_varlena;
 
 		if (stream->is_binary)
-			getTypeBinaryOutputInfo(stream->types[i], &function, &is_varlena);
+			getTypeBinaryOutputInfo(type, &function, &is_varlena);
 		else
-			getTypeOutputInfo(stream->types[i], &function, &is_varlena);
+			getTypeOutputInfo(type, &function, &is_varlena);
 		fmgr_info(function, &stream->output[i]);
 	}
 }
@@ -211,22 +213,7 @@ begin_sink(Stream *stream, Sink *sink)
 
 	if (sink->link == NULL)
 	{
-		StringInfoData values;
-		const char *target;
-
-		initStringInfo(&values);
-		for (int i = 0; i < stream->ncolumns; i++)
-			appendStringInfo(&values, "%s$%d", i > 0 ? ", " : "", i + 1);
-		/* Rights on the collection are none on its leaf. */
-		target = OidIsValid(sink->shard->leaf) && stream->on_conflict[0] == '\0' ?
-			stream->collection->name :
-			psprintf("%s.%s", TRIDENT_COLLECTION_SCHEMA, table);
-		sink->insert = SPI_prepare(psprintf("INSERT INTO %s (%s) VALUES (%s)%s",
-											target, stream->columns, values.data,
-											stream->on_conflict),
-								   stream->ncolumns, stream->types);
-		if (sink->insert == NULL)
-			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+		sink->rows = tuplestore_begin_heap(false, false, work_mem);
 		return;
 	}
 	if (stream->conflict != TRIDENT_COLLECTION_CONFLICT_ERROR)
@@ -332,18 +319,41 @@ put_row(Stream *stream, int round, Datum *values, bool *nulls)
 	if (sink->link)
 		encode_row(stream, sink, values, nulls);
 	else
-	{
-		char	   *spi_nulls = palloc(stream->ncolumns);
-
-		for (int i = 0; i < stream->ncolumns; i++)
-			spi_nulls[i] = nulls[i] ? 'n' : ' ';
-		(void) SPI_execute_plan(sink->insert, values, spi_nulls, false, 0);
-		sink->taken += SPI_processed;
-	}
+		tuplestore_putvalues(sink->rows, stream->desc, values, nulls);
 	MemoryContextSwitchTo(context);
 	MemoryContextReset(stream->row_context);
 	if (sink->link && sink->buffer.len >= FLUSH_BYTES)
 		flush_sink(sink);
+}
+
+/* The rows of a local shard, by one statement that reads them as a table. */
+static void
+insert_rows(Stream *stream, Sink *sink)
+{
+	EphemeralNamedRelation rows = palloc0(sizeof(EphemeralNamedRelationData));
+	const char *target;
+	int			rc;
+
+	/* Rights on the collection are none on its leaf. */
+	target = OidIsValid(sink->shard->leaf) && stream->on_conflict[0] == '\0' ?
+		stream->collection->name :
+		quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, sink->shard->table);
+	rows->md.name = "trident_rows";
+	rows->md.reliddesc = InvalidOid;
+	rows->md.tupdesc = stream->desc;
+	rows->md.enrtype = ENR_NAMED_TUPLESTORE;
+	rows->md.enrtuples = sink->sent;
+	rows->reldata = sink->rows;
+	if (SPI_register_relation(rows) != SPI_OK_REL_REGISTER)
+		elog(ERROR, "SPI_register_relation failed");
+	rc = SPI_execute(psprintf("INSERT INTO %s (%s) SELECT %s FROM trident_rows%s",
+							  target, stream->columns, stream->columns,
+							  stream->on_conflict), false, 0);
+	if (rc != SPI_OK_INSERT)
+		elog(ERROR, "SPI failed: %s", SPI_result_code_string(rc));
+	sink->taken = SPI_processed;
+	(void) SPI_unregister_relation("trident_rows");
+	tuplestore_end(sink->rows);
 }
 
 /* The last of the data; the node's own end of it follows. */
@@ -353,7 +363,10 @@ end_sink(Stream *stream, Sink *sink)
 	const TridentExchangeReply *reply;
 
 	if (sink->link == NULL)
+	{
+		insert_rows(stream, sink);
 		return;
+	}
 	if (stream->is_binary)
 		pq_sendint16(&sink->buffer, -1);
 	flush_sink(sink);
