@@ -14,6 +14,8 @@ INSTALL_SQL := $(sort $(wildcard sql/install/*.sql))
 OBJS = $(C_FILES:.c=.o)
 DATA_built = sql/trident--$(EXTVERSION).sql
 DATA = $(wildcard sql/upgrade/trident--*--*.sql)
+# A second extension, of SQL alone: casts between trident's types and pgvector's.
+DATA += $(wildcard sql/bridge/*)
 
 PG_CPPFLAGS = -Isrc -I$(libpq_srcdir)
 SHLIB_LINK_INTERNAL = $(libpq)

@@ -23,7 +23,12 @@ for my $key (qw(name abstract maintainer license))
 }
 is($meta->{license}, 'postgresql', 'the license is one that PGXN knows');
 is($meta->{'meta-spec'}{version}, '1.0.0', 'meta-spec has its version');
-is_deeply([ keys(%{ $meta->{provides} }) ], ['trident'], 'one extension is provided');
+is_deeply([ sort keys(%{ $meta->{provides} }) ], [ 'trident', 'trident_pgvector' ],
+	'two extensions are provided');
+my ($bridge) = slurp('sql/bridge/trident_pgvector.control') =~ /^default_version\s*=\s*'(.*)'/m;
+is($meta->{provides}{trident_pgvector}{version}, $bridge, 'the bridge has its version');
+ok(-f $meta->{provides}{trident_pgvector}{file}, 'and its control file is there');
+ok(-f "sql/bridge/trident_pgvector--$bridge.sql", 'and its script');
 my $provided = $meta->{provides}{trident};
 is($provided->{version}, $version, 'the extension has the same version');
 ok(-f $provided->{file}, 'its file is there');

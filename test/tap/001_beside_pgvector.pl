@@ -1,6 +1,6 @@
 # trident and pgvector live in one database: created in either order in schema
-# public, both types in one table, binary data and dumps between them, and
-# each survives the other's DROP EXTENSION.
+# public, both types in one table, binary data and dumps between them, casts
+# by the bridge, and each survives the other's DROP EXTENSION.
 
 use strict;
 use warnings;
@@ -90,7 +90,38 @@ SQL
 			'SELECT count(*) FROM item JOIN moved USING (id) WHERE v = trident_v AND h = trident_h'),
 		'3', 'COPY in binary from pgvector');
 
-	# A dump with both comes back.
+	# The bridge: on assignment one type is taken as the other, the bytes as
+	# they are; without it there is no way, and no operator takes both.
+	my $bridged = 'INSERT INTO bridged SELECT id + 3, public_v, public_h FROM item';
+	$node->safe_psql($database, 'CREATE TABLE bridged AS TABLE moved');
+	isnt($node->psql($database, $bridged), 0, 'no cast without the bridge');
+	$node->safe_psql($database, 'CREATE EXTENSION trident_pgvector');
+	$node->safe_psql($database, $bridged);
+	$node->safe_psql($database, <<'SQL');
+CREATE TABLE back (id int, v public.vector(3), h public.halfvec(3));
+INSERT INTO back SELECT id, v, h FROM bridged;
+CREATE VIEW seen AS SELECT id, public_v::trident.vector AS v, trident_h::public.halfvec AS h FROM item;
+CREATE TABLE old (v public.vector);
+INSERT INTO old SELECT public_v FROM item;
+SQL
+	is($node->safe_psql($database,
+			'SELECT count(*) FROM back JOIN item ON back.id % 3 = item.id % 3 WHERE v = public_v AND h = public_h'),
+		'6', 'there and back');
+	my $before = $node->safe_psql($database, "SELECT pg_relation_filenode('old')");
+	$node->safe_psql($database, 'ALTER TABLE old ALTER v TYPE trident.vector');
+	is($node->safe_psql($database, "SELECT pg_relation_filenode('old')"),
+		$before, 'a column changes its type without a rewrite');
+	isnt($node->psql($database, 'SELECT public_v <-> trident_v FROM item'),
+		0, 'no operator takes one of each');
+	is(answer($database, 'public'), $public, 'pgvector beside the bridge');
+	is(answer($database, 'trident'), $public, 'trident beside the bridge');
+	is($node->safe_psql($database, <<'SQL'), '4|4', 'casts are commented and on assignment');
+SELECT count(*) FILTER (WHERE obj_description(c.oid, 'pg_cast') IS NOT NULL), count(*) FILTER (WHERE castcontext = 'a')
+FROM pg_cast AS c JOIN pg_depend AS d ON d.classid = 'pg_cast'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+JOIN pg_extension AS e ON e.oid = d.refobjid WHERE extname = 'trident_pgvector'
+SQL
+
+	# A dump with all three comes back.
 	$node->safe_psql('postgres', "CREATE DATABASE $restored");
 	$node->command_ok(
 		[ 'pg_dump', '-d', $node->connstr($database), '-f', "$file.sql" ],
@@ -100,15 +131,30 @@ SQL
 			$node->connstr($restored), '-f', "$file.sql" ],
 		'restore');
 	is(answer($restored, 'trident'), $public, 'the same after restore');
+	my $seen = 'SELECT count(*) FROM seen JOIN item USING (id) WHERE v = trident_v AND h = public_h';
+	is($node->safe_psql($restored, $seen), '3', 'casts after restore');
 
-	# Neither needs the other.
+	# Neither needs the other, nor the bridge, which goes with either.
+	my $bridges = "SELECT count(*) FROM pg_extension WHERE extname = 'trident_pgvector'";
+	foreach my $side ([ $database, 'vector' ], [ $restored, 'trident' ])
+	{
+		my ($where, $name) = @$side;
+		$node->safe_psql($where, 'DROP EXTENSION trident_pgvector CASCADE');
+		is(answer($where, $_), $public, "$_ after the bridge is dropped")
+		  foreach 'public', 'trident';
+		$node->safe_psql($where, 'CREATE EXTENSION trident_pgvector');
+		isnt($node->psql($where, "DROP EXTENSION $name"), 0,
+			"$name is not dropped from under the bridge");
+	}
 	$node->safe_psql($database, 'DROP EXTENSION vector CASCADE');
+	is($node->safe_psql($database, $bridges), '0', 'the bridge went with pgvector');
 	is(answer($database, 'trident'), $public, 'trident without pgvector');
 	is($node->safe_psql($database,
 			q{SET search_path = "$user", public, trident; SELECT 'vector'::regtype::oid = 'trident.vector'::regtype}),
 		't', 'an unqualified vector is now the one in trident');
 	$node->safe_psql($restored, 'DROP EXTENSION trident CASCADE');
 	is(answer($restored, 'public'), $public, 'pgvector without trident');
+	is($node->safe_psql($restored, $bridges), '0', 'the bridge went with trident');
 }
 
 $node->stop;
