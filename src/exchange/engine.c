@@ -211,6 +211,17 @@ trident_exchange_engine_destroy(TridentExchangeEngine *engine)
 	HASH_SEQ_STATUS status;
 	RouteEntry *entry;
 
+	/* what is counted over processes is counted off */
+	while (!dlist_is_empty(&engine->sent))
+		trident_exchange_engine_remove(engine,
+									   dlist_head_element(TridentExchangeTask, node,
+														  &engine->sent));
+	hash_seq_init(&status, engine->routes);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		if (entry->route->stat)
+			pg_atomic_fetch_sub_u32(&entry->route->stat->nwaiting, entry->route->nwaiting);
+	}
 	trident_pool_destroy(engine->pool);
 	hash_seq_init(&status, engine->routes);
 	while ((entry = hash_seq_search(&status)) != NULL)
@@ -354,7 +365,7 @@ trident_exchange_engine_yield(TridentExchangeEngine *engine)
 		TridentExchangeRoute anybody = {.peer = peer};
 
 		if (peer->nconns > 0 && trident_exchange_shared_is_wanted(peer->place))
-			(void) trident_pool_evict(engine->pool, &anybody);
+			(void) trident_pool_evict(engine->pool, &anybody, 0);
 	}
 }
 

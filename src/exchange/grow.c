@@ -53,11 +53,15 @@ static bool
 may_evict(TridentExchangeEngine *engine, const TridentExchangeRoute *route, int limit)
 {
 	TridentExchangePeer *peer = route->peer;
+	TimestampTz recently = engine->now - EVICTION_PAUSE_MS * 1000;
 
+	/* one that nobody has wanted for a while is missed by nobody */
+	if (trident_pool_evict(engine->pool, route, recently))
+		return true;
 	if (route->nconns >= fair_share(peer, limit) ||
 		engine->now < TimestampTzPlusMilliseconds(peer->evicted_at, EVICTION_PAUSE_MS))
 		return false;
-	if (!trident_pool_evict(engine->pool, route))
+	if (!trident_pool_evict(engine->pool, route, 0))
 		return false;
 	peer->evicted_at = engine->now;
 	return true;

@@ -19,8 +19,8 @@
 #include "exchange/shared.h"
 #include "exchange/stat.h"
 
-static void
-clear_stat(TridentExchangeStat *stat)
+void
+trident_exchange_stat_reset(TridentExchangeStat *stat)
 {
 	for (int i = 0; i < TRIDENT_EXCHANGE_NCOUNTERS; i++)
 		pg_atomic_write_u64(&stat->counters[i], 0);
@@ -28,8 +28,15 @@ clear_stat(TridentExchangeStat *stat)
 		pg_atomic_write_u32(&stat->buckets[i], 0);
 	pg_atomic_write_u64(&stat->answered_at, 0);
 	pg_atomic_write_u64(&stat->failed_at, 0);
-	pg_atomic_write_u64(&stat->open_until, 0);
 	pg_atomic_write_u64(&stat->max_us, 0);
+}
+
+/* As new: also what is under way, which there is not. */
+static void
+clear_stat(TridentExchangeStat *stat)
+{
+	trident_exchange_stat_reset(stat);
+	pg_atomic_write_u64(&stat->open_until, 0);
 	pg_atomic_write_u32(&stat->nconns, 0);
 	pg_atomic_write_u32(&stat->nrunning, 0);
 	pg_atomic_write_u32(&stat->nwaiting, 0);

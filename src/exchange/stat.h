@@ -60,6 +60,9 @@ typedef struct TridentExchangeStat
 /* The record of a node of this database; NULL: not preloaded, or no room. */
 extern TridentExchangeStat *trident_exchange_stat_find(Oid server, uint64 place);
 
+/* Set the counters to zero; what is under way stays. */
+extern void trident_exchange_stat_reset(TridentExchangeStat *stat);
+
 /* Count; a NULL record counts nothing. */
 extern void trident_exchange_stat_add(TridentExchangeStat *stat,
 									  TridentExchangeCounter counter, uint64 n);

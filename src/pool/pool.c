@@ -105,7 +105,7 @@ trident_pool_take(TridentPool *pool, const void *key)
 }
 
 bool
-trident_pool_evict(TridentPool *pool, const void *key)
+trident_pool_evict(TridentPool *pool, const void *key, TimestampTz before)
 {
 	TridentPoolMember *oldest = NULL;
 	dlist_iter	iter;
@@ -118,7 +118,7 @@ trident_pool_evict(TridentPool *pool, const void *key)
 		if (matches(pool, member, key, true))
 			oldest = member;
 	}
-	if (oldest == NULL)
+	if (oldest == NULL || (before != 0 && oldest->used_at > before))
 		return false;
 	pool->counters.evicted++;
 	close_member(pool, oldest);
@@ -133,9 +133,9 @@ trident_pool_open(TridentPool *pool, void *key, int limit)
 	bool		is_full = limit > 0 &&
 		trident_pool_count(pool, key, true, NULL) >= limit;
 
-	if ((is_full && !trident_pool_evict(pool, key)) ||
+	if ((is_full && !trident_pool_evict(pool, key, 0)) ||
 		(pool->ops->reserve && !pool->ops->reserve(pool->arg, key) &&
-		 !(trident_pool_evict(pool, key) && pool->ops->reserve(pool->arg, key))))
+		 !(trident_pool_evict(pool, key, 0) && pool->ops->reserve(pool->arg, key))))
 	{
 		pool->counters.refused++;
 		return NULL;

@@ -113,8 +113,11 @@ extern TimestampTz trident_pool_sweep(TridentPool *pool, TimestampTz now);
  */
 extern int	trident_pool_retire(TridentPool *pool, const void *key, bool whole_place);
 
-/* The same for idle ones only, and one at most: to make room for others. */
-extern bool trident_pool_evict(TridentPool *pool, const void *key);
+/*
+ * Close the idle connection of the place that was not used for longest, if it
+ * was not since "before" (0: in any case): to make room for others.
+ */
+extern bool trident_pool_evict(TridentPool *pool, const void *key, TimestampTz before);
 
 /* Connections of the key, or of its place. */
 extern int	trident_pool_count(TridentPool *pool, const void *key,

@@ -65,6 +65,7 @@ INSERT INTO wanted VALUES
 	('trident_sftp_stat(source text, path text, OUT name text, OUT kind text, OUT size bigint, OUT modified timestamp with time zone, OUT mode text)', 'record', 'v', 'r', true),
 	('trident_simd_level()', 'text', 's', 's', false),
 	('trident_vecs_read(path text, format text DEFAULT NULL::text)', 'TABLE(id bigint, embedding trident.vector)', 's', 's', false),
+	('trident_exchange_reset()', 'void', 'v', 'r', true),
 	('trident_worker_stop(database name DEFAULT NULL::name, kind text DEFAULT NULL::text, restart boolean DEFAULT false)', 'integer', 'v', 'r', false),
 	('vector_dims(trident.halfvec)', 'integer', 'i', 's', true),
 	('vector_dims(trident.vector)', 'integer', 'i', 's', true),
@@ -102,8 +103,7 @@ SELECT is_empty(
 	WHERE pronamespace = 'trident'::regnamespace
 		AND NOT (proisstrict AND provolatile = 'i' AND proparallel = 's')
 		AND proname NOT IN ('vecs_rows', 'ivecs_rows', 'index_handler', 'shard_number', 'worker_rows',
-			'search_shards')
-		AND proname NOT IN ('vecs_rows', 'ivecs_rows', 'index_handler', 'shard_number', 'worker_rows', 'job_live_rows')
+			'search_shards', 'job_live_rows', 'exchange_rows', 'exchange_memory')
 		AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
 		AND proname <> 'ingest_validator' AND proname !~ '^(folder_class|site|flight|xml|csv|decimal)_'$$,
 	'support functions are immutable, strict and parallel safe');

@@ -13,12 +13,9 @@ SELECT is_empty(
 		ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
 	WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'trident')
 		AND NOT has_function_privilege('tap_plain', p.oid, 'EXECUTE')
-<<<<<<< HEAD
-		AND p.proname NOT IN ('trident_index_check', 'trident_sftp_host_key', 'trident_postgis_enable', 'worker_rows')
-=======
-		AND p.proname NOT IN ('trident_index_check', 'trident_sftp_host_key', 'trident_ingest', 'worker_rows')
->>>>>>> 60ac483 (Jobs, and the ingest worker)
-		AND p.proname !~ '^trident_(node|collection|worker)_'$$,
+		AND p.proname NOT IN ('trident_index_check', 'trident_sftp_host_key', 'trident_postgis_enable', 'trident_ingest',
+			'worker_rows', 'exchange_rows', 'exchange_memory')
+		AND p.proname !~ '^trident_(node|collection|worker|exchange)_'$$,
 	'every function may be called but those that look into an index or steer a fleet; what they read is guarded by itself');
 SELECT is_empty(
 	$$SELECT p.oid::regprocedure
@@ -26,7 +23,7 @@ SELECT is_empty(
 		ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
 	WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'trident')
 		AND has_function_privilege('tap_plain', p.oid, 'EXECUTE')
-		AND p.proname ~ '^trident_(node|collection|worker)_' AND p.proname <> 'trident_node_identity'$$,
+		AND p.proname ~ '^trident_(node|collection|worker|exchange)_' AND p.proname <> 'trident_node_identity'$$,
 	'what steers a fleet must be granted');
 SELECT function_privs_are('public', 'trident_index_check', ARRAY['regclass', 'boolean'],
 	'tap_plain', '{}', 'the check of an index must be granted');

@@ -1,0 +1,158 @@
+# The exchange worker: connections shared by sessions and bounded, cancel at
+# every state of a call, a worker that ends or fails, roles that take turns,
+# and nothing that stays behind: slots, memory, connections.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use ExchangeTest;
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+plan skip_all => 'needs a library with fault points (TRIDENT_FAULTS)'
+  unless $ENV{TRIDENT_FAULTS};
+
+my $full = $ENV{TRIDENT_TEST_FULL};
+my $node = exchange_node('worker', conf => <<'END');
+shared_preload_libraries = trident
+trident.exchange_mode = worker
+trident.exchange_pool_size = 3
+max_connections = 120
+END
+my $remote = q{FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name LIKE 'trident/%'};
+
+# Slots and arena are empty again, and nobody is connected beyond the bound.
+sub all_is_given_back
+{
+	my ($what) = @_;
+
+	await($node, q{SELECT slots_used = 0 AND memory_used = 0 FROM trident.stat_exchange_memory},
+		"$what: slots and memory are given back");
+	await($node, q{SELECT coalesce(bool_and(running = 0 AND waiting = 0 AND place_connections <= 3), true) FROM trident.stat_pool},
+		"$what: nothing runs, and connections are within the bound");
+	return;
+}
+
+# Run a script by pgbench as that role; what it prints at the end.
+sub bench
+{
+	my ($role, $script, $clients, $transactions) = @_;
+	my $file = PostgreSQL::Test::Utils::tempdir() . '/script';
+	my ($out, $err);
+
+	unlink $file;
+	append_to_file($file, $script);
+	IPC::Run::run([ 'pgbench', '-n', '-h', $node->host, '-p', $node->port, '-U', $role,
+			'-f', $file, '-c', $clients, '-t', $transactions, 'postgres' ],
+		'>', \$out, '2>', \$err);
+	return "$out\n$err";
+}
+
+# Many sessions, few connections; every answer is that of its own question.
+$node->safe_psql('postgres', <<'SQL');
+CREATE FUNCTION ask(i int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	answer text;
+BEGIN
+	FOR answer IN SELECT value FROM public.probe('{n1,n2,n1}', 'SELECT $1::int + 1', ARRAY[i::text], prepare => true) LOOP
+		IF answer IS DISTINCT FROM (i + 1)::text THEN
+			RAISE EXCEPTION 'asked %, answered %', i, answer;
+		END IF;
+	END LOOP;
+END $$;
+CREATE FUNCTION asks_worker() RETURNS boolean LANGUAGE sql SECURITY DEFINER
+	AS $$ SELECT path = 'worker' FROM public.probe('{n1}', 'SELECT 1') $$;
+ALTER FUNCTION asks_worker() OWNER TO alice;
+SQL
+my $rounds = $full ? 1000 : 20;
+like(bench('alice', "\\set i random(1, 1000000)\nSELECT ask(:i);\n", 40, $rounds),
+	qr/actually processed: @{[40 * $rounds]}\//, 'forty sessions, each with its own answers');
+is($node->safe_psql('postgres', q{SELECT sum(calls) >= 40 * 3 * } . $rounds . q{ AND sum(errors + failures + timeouts + rejected) = 0 AND max(place_connections) <= 3
+	AND bool_and(p50_ms <= p95_ms AND p95_ms <= p99_ms AND p99_ms <= max_ms * 1.02) FROM trident.stat_exchange JOIN trident.stat_pool USING (node)}),
+	't', 'none failed, over three connections');
+all_is_given_back('many sessions');
+
+# Fifty roles, three connections: each gets its turn.
+$node->safe_psql('postgres', <<'SQL');
+DO $$
+BEGIN
+	FOR i IN 1 .. 50 LOOP
+		EXECUTE format('CREATE ROLE r%s LOGIN SUPERUSER PASSWORD %L', i, 'secret-of-' || i);
+		EXECUTE format('CREATE USER MAPPING FOR r%s SERVER n1 OPTIONS (user %L, password %L)', i, 'r' || i, 'secret-of-' || i);
+	END LOOP;
+END $$;
+SQL
+like(bench('postgres', <<'SQL', 50, 4), qr/actually processed: 200\/200.*number of failed transactions: 0/s, 'fifty roles take turns');
+\set role :client_id + 1
+SET ROLE r:role;
+SELECT 1 / (SELECT count(*) FROM probe('{n1}', 'SELECT current_user') WHERE value = 'r' || :role);
+RESET ROLE;
+SQL
+all_is_given_back('fifty roles');
+
+# Cancel, terminate and time out while calls wait, connect and run.
+foreach my $how ('pg_cancel_backend', 'pg_terminate_backend')
+{
+	foreach my $statement ('SELECT pg_sleep(33)', 'SELECT pg_sleep(0.01)')
+	{
+		my @sessions = map { $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', 'alice' ]) } 1 .. 8;
+
+		$_->query_until(qr/^go/, "\\echo go\nSELECT count(*) FROM generate_series(1, 2000), LATERAL probe('{n1,n2}', '$statement') WHERE ok;\n")
+		  foreach @sessions;
+		await($node, q{SELECT sum(running) = 3 AND sum(waiting) > 3 FROM trident.stat_pool}, "$how: calls run and wait")
+		  if $statement =~ /33/;
+		my $others = $node->safe_psql('postgres', "SELECT count($how(pid)) FROM pg_stat_activity WHERE usename = 'alice' AND query LIKE '%generate_series(1, 2000)%' AND backend_type = 'client backend' AND pid <> pg_backend_pid()");
+		is($others, '8', "$how: eight sessions, $statement");
+		all_is_given_back("$how, $statement");
+		is($node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep(33)%'") <= 3 ? 'few' : 'many',
+			'few', 'at most three still sleep there');
+		eval { $_->{run}->kill_kill } foreach @sessions;
+	}
+}
+await($node, "SELECT count(*) = 0 $remote AND state = 'active'", 'and those end too');
+
+# While others are cancelled, no other session's call is hit.
+{
+	my $noise = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', 'bob' ]);
+
+	$noise->query_until(qr/^go/, <<'SQL');
+\echo go
+SET statement_timeout = '7ms';
+SELECT probe('{n1,n2}', 'SELECT pg_sleep(1)') FROM generate_series(1, 10);
+\watch 0.01
+SQL
+	like(bench('alice', "\\set i random(1, 1000000)\nSELECT ask(:i);\n", 4, 100),
+		qr/actually processed: 400\/400.*number of failed transactions: 0/s, 'a cancel never hits another call');
+	$noise->{run}->kill_kill;
+}
+all_is_given_back('cancels beside');
+
+# A worker that is ended, one that fails, and one that cannot be had.
+$node->safe_psql('postgres', "ALTER SYSTEM SET trident.exchange_mode = auto; SELECT pg_reload_conf()");
+await($node, "SELECT current_setting('trident.exchange_mode') = 'auto'", 'mode auto');
+{
+	my $session = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', 'alice' ]);
+
+	$session->query_until(qr/^go/, <<'SQL');
+\echo go
+SELECT 'answer ' || value || ' ' || path FROM probe('{n1}', 'SELECT 5 FROM pg_sleep(2)');
+SQL
+	await($node, 'SELECT sum(running) = 1 FROM trident.stat_pool', 'a call runs');
+	$node->safe_psql('postgres', q{SELECT pg_terminate_backend(pid) FROM trident.stat_worker WHERE kind = 'exchange'});
+	like($session->query_safe('SELECT 1'), qr/answer 5 direct/, 'its worker ends: the session asks again by itself');
+	$session->quit;
+}
+all_is_given_back('a worker that ended');
+await($node, 'SELECT asks_worker()', 'another takes over');
+
+# Nothing unexpected was logged.
+my $log = slurp_file($node->logfile);
+$log =~ s/^.*STATEMENT: .*\n(\t.*\n)*//mg;
+unlike($log, qr/secret-of-/, 'no password in the log');
+unlike($log, qr/PANIC|TRAP|was not ended|was not closed|terminated by signal/, 'nor anything unexpected');
+done_testing();
