@@ -7,7 +7,7 @@
  * that no name of a file is ever markup.
  *
  * Positions are meters east and north of the middle of the flight, heights
- * those above the take-off, or above the lowest photo where none is told.
+ * those above the take-off, or above the lowest photo if one does not tell.
  */
 
 CREATE FUNCTION trident.xml_text(value text)
@@ -122,10 +122,12 @@ aside h2 { font-size: 13px; margin: 0; padding: 12px 14px 6px; color: var(--soft
 	points.forEach((p) => { if (p.east === undefined) p.east = p.lon; });
 	const east = range("east"), north = range("lat"), alts = range("alt");
 	const lon0 = (east[0] + east[1]) / 2, lat0 = (north[0] + north[1]) / 2, perLon = 111320 * Math.cos(lat0 * Math.PI / 180);
+	/* One kind of height for all: above the take-off, where every photo tells that. */
+	const relative = all.length > 0 && all.every((p) => p.height !== null);
 	points.forEach((p) => {
 		p.x = (p.east - lon0) * perLon;
 		p.y = (p.lat - lat0) * 110574;
-		p.z = p.height !== null ? p.height : p.alt !== null && isFinite(alts[0]) ? p.alt - alts[0] : 0;
+		p.z = relative ? p.height || 0 : p.alt !== null && isFinite(alts[0]) ? p.alt - alts[0] : 0;
 	});
 	const xs = range("x"), ys = range("y"), zs = range("z");
 
@@ -284,7 +286,7 @@ aside h2 { font-size: 13px; margin: 0; padding: 12px 14px 6px; color: var(--soft
 		pen.font = "12px system-ui, sans-serif";
 		pen.fillStyle = "#64748b";
 		pen.textAlign = "left";
-		pen.fillText(data.height, left, 16);
+		pen.fillText("Height above " + (relative ? "take-off" : "the lowest photo") + ", in the order of the flights", left, 16);
 		if (!all.length) return;
 		const y = (z) => h - bottom - (z - low) / (high - low) * (h - top - bottom), x = (i) => left + (shown.length < 2 ? 0 : i / (shown.length - 1) * (w - left - right));
 		pen.textAlign = "right";

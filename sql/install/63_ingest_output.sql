@@ -281,18 +281,17 @@ BEGIN ATOMIC
 	WITH point AS (
 		SELECT t.folder, json_agg(json_build_array(t.longitude, t.latitude, t.altitude_m, t.relative_altitude_m,
 			t.direction, t.name, to_char(coalesce(t.captured_local, t.captured_at AT TIME ZONE 'UTC'), 'YYYY-MM-DD HH24:MI:SS'),
-			t.is_outlier) ORDER BY t.step) AS points, bool_or(t.relative_altitude_m IS NOT NULL) AS has_height
+			t.is_outlier) ORDER BY t.step) AS points
 		FROM trident.flight_point(of_site) t
 		GROUP BY t.folder),
 	folder AS (
 		SELECT coalesce(json_agg(json_build_object('path', f.path, 'class', f.class, 'color', f.color, 'is_path', f.is_path,
 				'images', f.images, 'bytes', f.bytes, 'error', f.error, 'points', coalesce(p.points, '[]')) ORDER BY f.path COLLATE "C"), '[]') AS folders,
-			coalesce(sum(f.images), 0) AS images, coalesce(sum(f.bytes), 0) AS bytes, bool_or(p.has_height) AS has_height
+			coalesce(sum(f.images), 0) AS images, coalesce(sum(f.bytes), 0) AS bytes
 		FROM trident.site_folder f LEFT JOIN point p ON p.folder = f.id
 		WHERE f.site = of_site)
 	SELECT trident.flight_page(trident.flight_title(of_site),
 		json_build_object('title', trident.flight_title(of_site), 'subtitle', s.source || ': ' || s.path,
-			'height', CASE WHEN f.has_height THEN 'Height above take-off, in the order of the flights' ELSE 'Height above the lowest photo, in the order of the flights' END,
 			'images', f.images, 'bytes', f.bytes, 'folders', f.folders))
 	FROM trident.site s CROSS JOIN folder f
 	WHERE s.id = of_site;
