@@ -2,6 +2,7 @@
 -- trident_search: partitions that are foreign tables, of this server itself.
 --
 CREATE EXTENSION postgres_fdw;
+SET trident.exchange_mode = direct;
 CREATE SCHEMA search_foreign;
 SET search_path = search_foreign, public, trident;
 DO $$

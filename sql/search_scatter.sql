@@ -3,6 +3,7 @@
 -- stand for other machines.  What is found, by which path, and what is not.
 --
 CREATE EXTENSION IF NOT EXISTS postgres_fdw;
+SET trident.exchange_mode = direct;
 CREATE SCHEMA search_scatter;
 CREATE SCHEMA search_far;
 SET search_path = search_scatter, public, trident;
@@ -131,6 +132,22 @@ ALTER TABLE search_far.item_3 RENAME name TO title;
 ALTER FOREIGN TABLE item_3 ALTER title OPTIONS (DROP column_name);
 SELECT * FROM why();
 
+-- Where foreign tables are restricted they stay so, planned before or not.
+SET restrict_nonsystem_relation_kind = 'foreign-table';
+SELECT * FROM trident_search('item', '[50,1]', 2, key => '{id}');
+RESET restrict_nonsystem_relation_kind;
+-- Children need not be partitions.
+CREATE TABLE parent (id integer, embedding vector(1));
+CREATE TABLE search_far.child (id integer, embedding vector(1));
+CREATE FOREIGN TABLE child () INHERITS (parent) SERVER node_a OPTIONS (schema_name 'search_far');
+INSERT INTO parent VALUES (1, '[1]'), (3, '[3]');
+INSERT INTO child VALUES (2, '[2]');
+SELECT id, node, shard FROM trident_search('parent', '[0]', 2, key => '{id}');
+SELECT DISTINCT path FROM last ORDER BY path;
+-- Many searches in one statement.
+SELECT count(*), sum(s.distance) FROM generate_series(1, 50) i, trident_search('item', ARRAY[i, 0]::vector, 3, key => '{id}') s;
+SELECT count(*), sum(d) FROM generate_series(1, 50) i, LATERAL (SELECT embedding <-> ARRAY[i, 0]::vector AS d FROM item ORDER BY d LIMIT 3) s;
+
 -- What this transaction wrote is found: by each kind of write, also when it
 -- comes before trident is loaded.
 BEGIN;
@@ -139,6 +156,7 @@ SELECT * FROM why();
 ROLLBACK;
 SELECT * FROM why();
 ALTER ROLE CURRENT_USER IN DATABASE :"DBNAME" SET search_path = search_scatter, public, trident;
+ALTER ROLE CURRENT_USER IN DATABASE :"DBNAME" SET trident.exchange_mode = direct;
 \c
 BEGIN;
 DELETE FROM item_1;
@@ -273,6 +291,6 @@ SELECT length(trident.search_shards(1, '{search_far.item_1}', '[1,1]', 2, 'l2', 
 
 SET client_min_messages = warning;
 DROP SCHEMA search_scatter, search_far CASCADE;
-ALTER ROLE CURRENT_USER IN DATABASE :"DBNAME" RESET search_path;
+ALTER ROLE CURRENT_USER IN DATABASE :"DBNAME" RESET ALL;
 DROP EXTENSION postgres_fdw CASCADE;
 DROP ROLE regress_search_scatter;

@@ -97,14 +97,21 @@ filter_reason(const TridentSearchFilter *filter, const TridentSearchSplit *split
 	return NULL;
 }
 
-/* Is access to foreign tables forbidden by restrict_nonsystem_relation_kind? */
-static bool
-foreign_tables_are_restricted(void)
+/*
+ * The server refuses foreign tables while it plans, if told so by a setting
+ * that not all its minor releases have.  A plan may be older.
+ */
+static void
+check_restriction(void)
 {
 	const char *value = GetConfigOption("restrict_nonsystem_relation_kind",
 										true, false);
 
-	return value && strstr(value, "foreign-table") != NULL;
+	if (value && strstr(value, "foreign-table") != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("access to non-system foreign table is restricted"),
+				 errhint("Change restrict_nonsystem_relation_kind to search shards on other nodes.")));
 }
 
 const char *
@@ -114,6 +121,8 @@ trident_search_plain_reason(const TridentSearchFilter *filter,
 	Oid			collection = RelationGetRelid(plan->target->rel);
 	const char *reason;
 
+	if (plan->split->nnodes > 0)
+		check_restriction();
 	if (plan->split->reason)
 		return plan->split->reason;
 	if (!trident_base_search_scatter)
@@ -122,8 +131,6 @@ trident_search_plain_reason(const TridentSearchFilter *filter,
 		return "the transaction has one snapshot for all its statements";
 	if (check_enable_rls(collection, InvalidOid, true) == RLS_ENABLED)
 		return "row security applies";
-	if (foreign_tables_are_restricted())
-		return "foreign tables are restricted";
 	reason = trident_search_writes_reason(plan->split);
 	if (reason == NULL && filter)
 		reason = filter_reason(filter, plan->split);
