@@ -252,6 +252,7 @@ add_our_options(Options *options, const char *name, TridentExchangeClass call_cl
 	 * be a file of that name; of /dev/null libpq complains to stderr.
 	 */
 	default_option(options, "passfile", "/dev/null/none");
+	default_option(options, "sslcert", "/dev/null/none");
 	default_option(options, "gssencmode", "disable");
 	default_option(options, "keepalives_idle", "5");
 	default_option(options, "keepalives_interval", "2");
