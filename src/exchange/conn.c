@@ -218,6 +218,9 @@ begin_greeting(TridentExchangeConn *conn)
 static void
 connect_further(TridentExchangeConn *conn)
 {
+	/* with the next of several addresses libpq opens another socket, which
+	 * mostly gets the number of the one it closed */
+	conn->socket_new = true;
 	switch (PQconnectPoll(conn->pg))
 	{
 		case PGRES_POLLING_READING:

@@ -62,6 +62,8 @@ typedef struct TridentExchangeConn
 	pg_uuid_t	uuid;
 	int			events;			/* WL_SOCKET_... to wait for */
 	int			socket;			/* as waited for; may change while connecting */
+	bool		socket_new;		/* it may be another of the same number; whoever
+								 * waits takes that back */
 	TimestampTz started_at;
 	TimestampTz connect_by;		/* CONNECTING and GREETING: until then */
 	TridentExchangeFacts facts;

@@ -825,8 +825,9 @@ update_set(TridentExchangeEngine *engine)
 		TridentExchangeLink *link = dlist_container(TridentExchangeLink, node, iter.cur);
 
 		/* while connecting, another address means another socket */
-		if (link->socket != link->conn->socket)
+		if (link->socket != link->conn->socket || link->conn->socket_new)
 			drop_set(engine);
+		link->conn->socket_new = false;
 	}
 	if (engine->set == NULL)
 	{

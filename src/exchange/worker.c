@@ -183,7 +183,7 @@ catch_error(MemoryContext context, TridentExchangeOutcome *outcome)
 	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
 	FlushErrorState();
-	AbortCurrentTransaction();
+	trident_base_worker_abort();
 	MemoryContextSwitchTo(context);
 	memset(outcome, 0, sizeof(*outcome));
 	outcome->origin = TRIDENT_EXCHANGE_FROM_HANDSHAKE;
