@@ -13,11 +13,14 @@ use warnings;
 
 use Exporter 'import';
 use PostgreSQL::Test::Cluster;
+use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(fleet fleet_node introduce app_sql as_app fails_with
-  shard_tables no_leftovers);
+  shard_tables no_leftovers await_sql kill_node freeze_node thaw_node
+  proxy proxy_port begin_load end_load);
 
 # n started nodes that know one another; conf => text for postgresql.conf,
 # preload => 0 for servers without the library preloaded, faults => 1 for the
@@ -162,6 +165,149 @@ sub no_leftovers
 	}
 	is($found, join('', map { $_->name . " 0 0 0\n" } @nodes), $what);
 	return;
+}
+
+# A test: the query gives true on that node, in time, though connecting or the
+# query itself may fail until then.
+sub await_sql
+{
+	my ($node, $sql, $what) = @_;
+	my $until = time + $PostgreSQL::Test::Utils::timeout_default;
+	my ($out, $err);
+
+	do
+	{
+		# by an argument: a psql that ends before it reads would break a pipe
+		IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('app'), '-c', $sql ],
+			'<', \undef, '>', \$out, '2>', \$err);
+		if ($out eq "t\n")
+		{
+			pass($what);
+			return;
+		}
+		usleep(50_000);
+	} while (time < $until);
+	fail($what);
+	diag("$sql: $out $err");
+	return;
+}
+
+# The postmaster of a node and its children.
+sub processes_of
+{
+	my ($node) = @_;
+	my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+	my @pids = ($postmaster);
+
+	for my $stat (glob '/proc/[0-9]*/stat')
+	{
+		# a process may end before it is looked at
+		open(my $in, '<', $stat) or next;
+		my ($pid, $parent) = (<$in> // '') =~ /^(\d+) \(.*\) \S+ (\d+)/ or next;
+		push @pids, $pid if $parent == $postmaster;
+	}
+	return @pids;
+}
+
+# A node dies as by a power failure: all its processes, at once.
+sub kill_node
+{
+	my ($node) = @_;
+	my @pids = processes_of($node);
+
+	kill 'KILL', @pids;
+	# the next server finds no memory of this one in use
+	for my $pid (@pids)
+	{
+		usleep(10_000) while kill 0, $pid;
+	}
+	$node->{_pid} = undef;
+	return;
+}
+
+# A node hangs: it answers nothing, and its sockets stay open; and goes on.
+sub freeze_node
+{
+	my ($node) = @_;
+
+	# the postmaster first: then there are no new ones
+	kill 'STOP', $_ foreach processes_of($node);
+	$node->{_frozen} = 1;
+	return;
+}
+
+sub thaw_node
+{
+	my ($node) = @_;
+
+	kill 'CONT', processes_of($node) if $node->{_frozen};
+	$node->{_frozen} = 0;
+	return;
+}
+
+# A TCP proxy before a node, that adds so many ms each way; a handle to
+# signal: stopped, it is a network that loses everything.
+sub proxy
+{
+	my ($node, $delay_ms) = @_;
+	my $folder = PostgreSQL::Test::Utils::tempdir();
+	my ($out, $err) = ('', '');
+
+	system_or_bail('cc', '-O2', '-o', "$folder/delayproxy", 'test/tools/delayproxy.c');
+	my $run = IPC::Run::start([ "$folder/delayproxy", '-l', '0', '-t', $node->port,
+			'-d', $delay_ms, '-R', "$folder/port" ], '<', \undef, '>', \$out, '2>', \$err);
+	my $until = time + $PostgreSQL::Test::Utils::timeout_default;
+	usleep(10_000) until -s "$folder/port" or time > $until;
+	return { run => $run, port => slurp_file("$folder/port") + 0 };
+}
+
+sub proxy_port
+{
+	my ($proxy) = @_;
+
+	return $proxy->{port};
+}
+
+# Sessions of role app that search for so many seconds, each answer compared
+# with the one that table "truth" knows.  The function "load" does it: what it
+# found are the numbers of right, wrong and failed ones, and SQLSTATEs.
+sub begin_load
+{
+	my ($node, $sessions, $seconds, %how) = @_;
+	my $deadline = $how{deadline} // '2 s';
+
+	return map {
+		my $session = { out => '', err => '' };
+		$session->{run} = IPC::Run::start(
+			[ 'psql', '-XAtq', '-d', $node->connstr('app') . ' user=app', '-c',
+				"SELECT * FROM load($seconds, '$deadline')" ],
+			'<', \undef, '>', \$session->{out}, '2>', \$session->{err});
+		$session;
+	} 1 .. $sessions;
+}
+
+# Wait for them: the sums of right, wrong and failed, and the SQLSTATEs met.
+sub end_load
+{
+	my @sessions = @_;
+	my %sum = (right => 0, wrong => 0, failed => 0, lost => '', states => {});
+
+	for my $session (@sessions)
+	{
+		$session->{run}->finish;
+		if ($session->{out} =~ /^(\d+)\|(\d+)\|(\d+)\|\{(.*)\}$/)
+		{
+			$sum{right} += $1;
+			$sum{wrong} += $2;
+			$sum{failed} += $3;
+			$sum{states}{$_}++ foreach split /,/, $4;
+		}
+		else
+		{
+			$sum{lost} .= $session->{out} . $session->{err};
+		}
+	}
+	return \%sum;
 }
 
 1;
