@@ -239,53 +239,61 @@ check_facts(Check *check, const Own *own, const TridentExchangeFacts *facts)
 			  "A standby: it serves reads only.");
 }
 
-/* What is asked in SQL, over the exchange. */
+/* May the role make shards there?  The reply: its name, and whether it may. */
+static void
+check_shards(Check *check, const TridentExchangeReply *reply)
+{
+	const char *name = trident_exchange_value(reply, 0, 0, NULL);
+	const char *role = quote_identifier(name);
+
+	if (strcmp(trident_exchange_value(reply, 0, 1, NULL), "t") == 0)
+		found(check, "shards", FOUND_GOOD, psprintf("role \"%s\" may create them", name));
+	else
+		found(check, "shards",
+			  check->needs & TRIDENT_NODE_NEEDS_WRITES ? FOUND_BAD : FOUND_FLAW,
+			  psprintf("Role %s may not create them: run there CREATE SCHEMA IF NOT EXISTS trident_shard and GRANT USAGE, CREATE ON SCHEMA trident_shard TO %s.",
+					   role, role));
+}
+
+/* What is asked in SQL: over a session, which no open breaker holds off. */
 static void
 check_database(Check *check, const Own *own)
 {
-	TridentExchangeCall calls[2] = {
-		{
-			.node = check->server,
-			.sql = collation_query,
-			.purpose = "node check"
-		},
-		{
-			.node = check->server,
-			.sql = "SELECT current_user, CASE WHEN n.oid IS NULL"
-			"  THEN has_database_privilege(current_database(), 'CREATE')"
-			"  ELSE has_schema_privilege(n.oid, 'CREATE') AND has_schema_privilege(n.oid, 'USAGE') END"
-			" FROM (SELECT) x LEFT JOIN pg_namespace n ON n.nspname = 'trident_shard'",
-			.purpose = "node check"
-		}
+	TridentExchangeCall collation = {
+		.sql = collation_query,
+		.purpose = "node check"
 	};
-	TridentExchangeBatch *batch = trident_exchange_submit(calls, 2, 0);
+	TridentExchangeCall shards = {
+		.sql = "SELECT current_user, CASE WHEN n.oid IS NULL"
+		"  THEN has_database_privilege(current_database(), 'CREATE')"
+		"  ELSE has_schema_privilege(n.oid, 'CREATE') AND has_schema_privilege(n.oid, 'USAGE') END"
+		" FROM (SELECT) x LEFT JOIN pg_namespace n ON n.nspname = 'trident_shard'",
+		.purpose = "node check"
+	};
+	TridentExchangeReply error;
 	const TridentExchangeReply *reply;
+	TridentExchangeSession *session =
+		trident_exchange_session_try(check->server, 0, 0, &error);
 
-	while ((reply = trident_exchange_next(batch)) != NULL)
+	if (session == NULL)
 	{
-		if (!reply->ok)
-			found(check, reply->call == 0 ? "collation" : "shards", FOUND_BAD,
-				  pstrdup(reply->message));
-		else if (reply->call == 0)
-			compare(check, "collation",
-					check->needs & TRIDENT_NODE_NEEDS_COLLATION ? FOUND_BAD : FOUND_FLAW,
-					trident_exchange_value(reply, 0, 0, NULL), own->collation,
-					"Keys of type text need nodes that sort and compare text alike.");
-		else if (strcmp(trident_exchange_value(reply, 0, 1, NULL), "t") == 0)
-			found(check, "shards", FOUND_GOOD,
-				  psprintf("role \"%s\" may create them",
-						   trident_exchange_value(reply, 0, 0, NULL)));
-		else
-		{
-			const char *role = quote_identifier(trident_exchange_value(reply, 0, 0, NULL));
-
-			found(check, "shards",
-				  check->needs & TRIDENT_NODE_NEEDS_WRITES ? FOUND_BAD : FOUND_FLAW,
-				  psprintf("Role %s may not create them: run there CREATE SCHEMA IF NOT EXISTS trident_shard and GRANT USAGE, CREATE ON SCHEMA trident_shard TO %s.",
-						   role, role));
-		}
+		found(check, "session", FOUND_BAD, pstrdup(error.message));
+		return;
 	}
-	trident_exchange_end(batch);
+	reply = trident_exchange_session_exec(session, &collation, 0);
+	if (reply->ok)
+		compare(check, "collation",
+				check->needs & TRIDENT_NODE_NEEDS_COLLATION ? FOUND_BAD : FOUND_FLAW,
+				trident_exchange_value(reply, 0, 0, NULL), own->collation,
+				"Keys of type text need nodes that sort and compare text alike.");
+	else
+		found(check, "collation", FOUND_BAD, pstrdup(reply->message));
+	reply = trident_exchange_session_exec(session, &shards, 0);
+	if (reply->ok)
+		check_shards(check, reply);
+	else
+		found(check, "shards", FOUND_BAD, pstrdup(reply->message));
+	trident_exchange_session_close(session);
 }
 
 /* The role that control traffic runs as must reach the node too. */
