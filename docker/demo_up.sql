@@ -31,38 +31,21 @@ FROM trident_search('descriptor', (SELECT embedding FROM query WHERE id = 0), k 
 
 \echo '8. What there is to look at'
 \echo
-\echo '    SELECT node, port, server_version, status, round(latency_ms) AS ms FROM trident.node;'
+\echo '    SELECT node, port, server_version, status, round(p50_ms::numeric, 2) AS p50_ms FROM trident.node;'
 \echo
 SELECT count(*) FILTER (WHERE NOT ok) AS failed FROM trident_node_check() \gset
-SELECT node, port, server_version, status, round(latency_ms) AS ms FROM trident.node ORDER BY node;
+SELECT node, port, server_version, status, round(p50_ms::numeric, 2) AS p50_ms FROM trident.node ORDER BY node;
 
-/* Those of the exchange, as far as this build has them. */
-SELECT bool_or(c.relname = 'stat_exchange') IS TRUE AS has_exchange,
-	bool_or(c.relname = 'stat_pool') IS TRUE AS has_pool,
-	bool_or(c.relname = 'stat_worker') IS TRUE AS has_worker
-FROM pg_class c
-WHERE c.relnamespace = 'trident'::regnamespace AND c.relkind = 'v' \gset
-\if :has_exchange
-\echo '    SELECT * FROM trident.stat_exchange;'
+\echo '    SELECT node, calls, failures, bytes_received, p50_ms, p99_ms, breaker FROM trident.stat_exchange;'
 \echo
-\x on
-SELECT * FROM trident.stat_exchange;
-\x off
-\endif
-\if :has_pool
-\echo '    SELECT * FROM trident.stat_pool;'
+SELECT node, calls, failures, bytes_received, round(p50_ms::numeric, 2) AS p50_ms,
+	round(p99_ms::numeric, 2) AS p99_ms, breaker FROM trident.stat_exchange ORDER BY node;
+\echo '    SELECT node, connections, pool_size, opened, reused FROM trident.stat_pool;'
 \echo
-\x on
-SELECT * FROM trident.stat_pool;
-\x off
-\endif
-\if :has_worker
-\echo '    SELECT * FROM trident.stat_worker;'
+SELECT node, connections, pool_size, opened, reused FROM trident.stat_pool ORDER BY node;
+\echo '    SELECT kind, database, state, restarts, activity FROM trident.stat_worker;'
 \echo
-\x on
-SELECT * FROM trident.stat_worker;
-\x off
-\endif
+SELECT kind, database, state, restarts, activity FROM trident.stat_worker ORDER BY kind;
 \echo '9. To try next'
 \echo
 \echo :next

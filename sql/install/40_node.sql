@@ -34,7 +34,7 @@ CREATE TABLE trident.node_seen (
 	server_version text,
 	trident_version text,
 	in_recovery boolean,
-	latency_ms float8,
+	connect_ms float8,
 	seen_at timestamptz,
 	checked_at timestamptz NOT NULL,
 	error text);
@@ -88,36 +88,3 @@ RETURNS SETOF record
 COMMENT ON FUNCTION trident_node_check(name) IS
 	'connects to one node or to all (NULL) as the caller''s user mappings say, and compares them with this one, a row for each thing checked; ok is false where detail says what to do, and NULL where something was not checked; records what it saw for view trident.node, and the uuid of a node that it sees for the first time';
 REVOKE EXECUTE ON FUNCTION trident_node_check(name) FROM PUBLIC;
-
-CREATE VIEW trident.node AS
-	SELECT s.srvname AS node,
-		o.option->>'host' AS host,
-		o.option->>'port' AS port,
-		o.option->>'dbname' AS dbname,
-		coalesce(n.uuid, e.uuid) AS uuid,
-		e.server_version,
-		e.trident_version,
-		CASE WHEN e.checked_at IS NULL THEN 'unchecked'
-			WHEN e.error IS NULL THEN 'ok'
-			ELSE 'error' END AS status,
-		e.in_recovery,
-		e.seen_at AS last_seen,
-		e.latency_ms,
-		e.error
-	FROM pg_catalog.pg_foreign_server s
-		JOIN pg_catalog.pg_foreign_data_wrapper w
-			ON w.oid = s.srvfdw AND w.fdwname = 'postgres_fdw'
-		CROSS JOIN LATERAL (
-			SELECT jsonb_object_agg(option_name, option_value) AS option
-			FROM pg_catalog.pg_options_to_table(s.srvoptions)) o
-		LEFT JOIN trident.node_setting n ON n.node = s.srvname
-		LEFT JOIN trident.node_seen e ON e.node = s.srvname
-	UNION ALL
-	SELECT 'local', NULL, current_setting('port'), current_database(), i.uuid,
-		current_setting('server_version'), x.extversion, 'ok',
-		pg_is_in_recovery(), now(), 0, NULL
-	FROM trident.node_identity i, pg_catalog.pg_extension x
-	WHERE x.extname = 'trident';
-COMMENT ON VIEW trident.node IS
-	'the nodes that this database knows, itself as local among them: address, uuid, versions, and status (unchecked, ok, error), last_seen, latency_ms of a round trip and error as trident_node_check() last found them';
-GRANT SELECT ON trident.node TO pg_monitor;

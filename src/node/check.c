@@ -355,7 +355,7 @@ remember(const Check *check, const TridentExchangeFacts *facts, const char *erro
 		"  server_version = coalesce(EXCLUDED.server_version, s.server_version),"
 		"  trident_version = coalesce(EXCLUDED.trident_version, s.trident_version),"
 		"  in_recovery = coalesce(EXCLUDED.in_recovery, s.in_recovery),"
-		"  latency_ms = EXCLUDED.latency_ms,"
+		"  connect_ms = EXCLUDED.connect_ms,"
 		"  seen_at = coalesce(EXCLUDED.seen_at, s.seen_at),"
 		"  checked_at = EXCLUDED.checked_at, error = EXCLUDED.error",
 		7, args);
