@@ -96,6 +96,11 @@
 #define TridentRestrictSearchPath() ((void) 0)
 #endif
 
+/* PG 18 has the attribute as pg_noreturn, in front of a declaration. */
+#if PG_VERSION_NUM >= 180000
+#define pg_attribute_noreturn() __attribute__((noreturn))
+#endif
+
 /* PG 18 counts what an index scan does for EXPLAIN, if asked to. */
 #if PG_VERSION_NUM >= 180000
 #define TridentIndexBeginScan(heap, index, snapshot, nkeys, norderbys) \

@@ -18,6 +18,8 @@
 
 #include "datatype/timestamp.h"
 
+#include "base/compat.h"
+
 /*
  * A kind of worker.  Static: it is kept by reference.
  *

@@ -31,6 +31,8 @@
 #include "storage/itemptr.h"
 #include "utils/relcache.h"
 
+#include "base/compat.h"
+
 #define TRIDENT_INDEX_MAGIC		0x54524944	/* "TRID" */
 #define TRIDENT_INDEX_VERSION	2
 #define TRIDENT_INDEX_PAGE_ID	0xFF54

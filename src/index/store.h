@@ -12,6 +12,7 @@
 #include "storage/bufmgr.h"
 #include "storage/lockdefs.h"
 
+#include "base/compat.h"
 #include "index/code.h"
 #include "index/page.h"
 #include "index/train.h"

@@ -10,6 +10,8 @@
 #ifndef TRIDENT_INGEST_FAILURE_H
 #define TRIDENT_INGEST_FAILURE_H
 
+#include "base/compat.h"
+
 /* What to do about it. */
 typedef enum TridentIngestFailureKind
 {

@@ -5,6 +5,7 @@
 #ifndef TRIDENT_INGEST_LOOK_H
 #define TRIDENT_INGEST_LOOK_H
 
+#include "base/compat.h"
 #include "ingest/connection.h"
 #include "ingest/source.h"
 

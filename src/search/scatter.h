@@ -21,6 +21,7 @@
 #include "lib/stringinfo.h"
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
 #include "search/search.h"
 
 /* The version of what travels: arguments of search_shards, and its answer. */
