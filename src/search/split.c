@@ -87,6 +87,23 @@ cut_children(Splitter *splitter, List *children, int *nasync, int *first_partial
 	return kept;
 }
 
+/* A scan of a node is its shard; of any other server it is run here. */
+static Plan *
+cut_foreign(Splitter *splitter, ForeignScan *scan)
+{
+	Oid			table = foreign_table(splitter, scan);
+
+	if (!OidIsValid(table))
+		splitter->reason = "the plan joins foreign tables";
+	else if (is_node(scan->fs_server))
+	{
+		splitter->foreign = lappend_oid(splitter->foreign, table);
+		return NULL;
+	}
+	splitter->local = lappend_oid(splitter->local, table);
+	return &scan->scan.plan;
+}
+
 /* The plan without scans of nodes; NULL if nothing is left of it. */
 static Plan *
 cut(Splitter *splitter, Plan *plan)
@@ -98,20 +115,7 @@ cut(Splitter *splitter, Plan *plan)
 	switch (nodeTag(plan))
 	{
 		case T_ForeignScan:
-			{
-				ForeignScan *scan = (ForeignScan *) plan;
-				Oid			table = foreign_table(splitter, scan);
-
-				if (!OidIsValid(table))
-					splitter->reason = "the plan joins foreign tables";
-				else if (is_node(scan->fs_server))
-				{
-					splitter->foreign = lappend_oid(splitter->foreign, table);
-					return NULL;
-				}
-				splitter->local = lappend_oid(splitter->local, table);
-				return plan;
-			}
+			return cut_foreign(splitter, (ForeignScan *) plan);
 		case T_Append:
 			{
 				Append	   *append = (Append *) plan;
