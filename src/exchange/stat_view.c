@@ -81,7 +81,7 @@ put_calls(Row *row, TridentExchangeStat *stat)
 	};
 	uint64		n = 0;
 
-	for (int i = 0; i < lengthof(counters); i++)
+	for (int i = 0; i < (int) lengthof(counters); i++)
 		put_counter(row, stat, counters[i]);
 	for (int i = 0; i < TRIDENT_EXCHANGE_BUCKETS; i++)
 		n += pg_atomic_read_u32(&stat->buckets[i]);
