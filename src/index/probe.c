@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
 #include "storage/buf_internals.h"
@@ -22,12 +24,16 @@
 #include "base/guc.h"
 #include "index/scan.h"
 
+/* Of the share of rows that may be missed, what is for the 100th and others. */
+#define LEAST_MISS 0.6
+
 /* Most blocks of 16 rows that a page has. */
 #define MAX_BLOCKS 64
 
 int
 trident_index_probes_for(TridentIndexScan *so, int64 i)
 {
+	double		target = trident_base_index_target_recall;
 	double		k;
 
 	if (so->order.nlists <= 1 || so->query == NULL || so->query->is_huge)
@@ -40,9 +46,14 @@ trident_index_probes_for(TridentIndexScan *so, int64 i)
 	 * Of more rows the i-th is to be found as surely as the curve has it for
 	 * all of the i nearest together, of which it is the farthest: that is the
 	 * lot of the middle one of 2 i.  Where a filter is above the scan the
-	 * rows that it lets through are all of that kind.
+	 * rows that it lets through are all of that kind.  And they are dear:
+	 * lists are nothing beside the rows that are read for each, so less is
+	 * missed the more rows are asked for.
 	 */
 	k = i <= 10 ? 10 : 2.0 * i;
+	if (i > 10)
+		target = 1 - (1 - target) *
+			Max(LEAST_MISS, 1 - (1 - LEAST_MISS) * log10(i / 10.0));
 
 	/*
 	 * Among rows of one label, the i-th nearest is about the (i / share)-th of
@@ -50,8 +61,7 @@ trident_index_probes_for(TridentIndexScan *so, int64 i)
 	 */
 	if (so->nlabels >= 0 && so->nprobed > 0)
 		k *= (so->stats.codes_scanned + 1.0) / (so->nmatched + 1.0);
-	return trident_index_curve_lists(&so->meta, k,
-									 trident_base_index_target_recall);
+	return trident_index_curve_lists(&so->meta, k, target);
 }
 
 /* The lanes of a block of 16 rows that have a label looked for. */
@@ -157,7 +167,7 @@ score_signs(TridentIndexScan *so, const TridentIndexProbe *probe, Page page,
 			so->nmatched += pg_popcount32(valid);
 		}
 		/* while rows are few, all are wanted, even with a bound of infinity */
-		if (so->nbest < so->want)
+		if (so->nbest < so->best_size)
 			mask = valid;
 		if ((mask & valid) != valid)
 			so->has_dropped = true;
@@ -236,7 +246,7 @@ score_exact(TridentIndexScan *so, const TridentIndexGroup *group, int slot)
 	value = trident_index_exact_value(&so->coder, so->query, values);
 	if (isnan(value))
 		value = get_float8_infinity();
-	if (so->nbest >= so->want && value >= so->best[0])
+	if (so->nbest >= so->best_size && value >= so->best[0])
 	{
 		so->has_dropped = true;
 		return;

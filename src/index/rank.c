@@ -14,9 +14,7 @@
 
 #include "access/genam.h"
 #include "access/relscan.h"
-#include "catalog/index.h"
 #include "common/hashfn.h"
-#include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/float.h"
 #include "utils/memutils.h"
@@ -28,6 +26,12 @@
 
 /* "want" grows by this factor; one scoring costs about the same at each size. */
 #define WANT_GROWTH 8
+
+/*
+ * From so many on the limit is that of a sample, a smaller heap; then it may
+ * be off by some in a hundred.
+ */
+#define MANY_WANTED 4096
 
 /* A table of row addresses. */
 typedef struct SeenTid
@@ -149,12 +153,24 @@ pop_found(TridentIndexScan *so)
 }
 
 void
+trident_index_want(TridentIndexScan *so, int want)
+{
+	so->want = want;
+	so->best_every = want < MANY_WANTED ? 1 : 8;
+	so->best_size = want / so->best_every;
+	so->nbest = 0;
+	so->nestimates = 0;
+}
+
+void
 trident_index_best_add(TridentIndexScan *so, float estimate)
 {
 	float	   *heap = so->best;
 	int			i;
 
-	if (so->nbest < so->want)
+	if (so->nestimates++ % so->best_every != 0)
+		return;
+	if (so->nbest < so->best_size)
 	{
 		RESERVE(so, so->best, so->nbest, so->max_best);
 		heap = so->best;
@@ -191,9 +207,8 @@ trident_index_was_seen(TridentIndexScan *so, ItemPointer tid)
 	return seentids_lookup(so->seen_hash, *tid) != NULL;
 }
 
-/* Remember that a row has been looked at. */
-static void
-remember(TridentIndexScan *so, ItemPointer tid)
+void
+trident_index_remember(TridentIndexScan *so, ItemPointer tid)
 {
 	bool		found;
 
@@ -222,8 +237,7 @@ score_again(TridentIndexScan *so, int want)
 			seentids_insert(so->seen_hash, so->seen[i], &found);
 		MemoryContextSwitchTo(old);
 	}
-	so->want = want;
-	so->nbest = 0;
+	trident_index_want(so, want);
 	so->ncandidates = 0;
 	/* found rows are remembered, unless their values came from the index */
 	if (so->coder.layout.format == TRIDENT_INDEX_EXACT)
@@ -231,6 +245,9 @@ score_again(TridentIndexScan *so, int want)
 	so->has_dropped = false;
 	so->nprobed = 0;
 	so->nmatched = 0;
+	so->nenough = 0;
+	/* what is scored again is not counted twice */
+	so->stats.lists_probed = 0;
 	so->stats.codes_scanned = 0;
 	so->stats.rescored++;
 }
@@ -254,102 +271,27 @@ take_new_model(IndexScanDesc scan)
 	score_again(so, so->want);
 }
 
-/* The exact value of the heap row in the slot; false if it has none. */
-static bool
-row_value(IndexScanDesc scan, double *value)
-{
-	TridentIndexScan *so = scan->opaque;
-	AttrNumber	attnum = scan->indexRelation->rd_index->indkey.values[0];
-	Datum		datum;
-	bool		isnull;
-
-	if (attnum != 0)
-		datum = slot_getattr(so->slot, attnum, &isnull);
-	else
-	{
-		Datum		values[INDEX_MAX_KEYS];
-		bool		nulls[INDEX_MAX_KEYS];
-
-		if (so->estate == NULL)
-		{
-			/* they live as long as the scan does, over rescans */
-			MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(so));
-
-			so->index_info = BuildIndexInfo(scan->indexRelation);
-			so->estate = CreateExecutorState();
-			MemoryContextSwitchTo(old);
-		}
-		GetPerTupleExprContext(so->estate)->ecxt_scantuple = so->slot;
-		FormIndexDatum(so->index_info, so->slot, so->estate, values, nulls);
-		datum = values[0];
-		isnull = nulls[0];
-	}
-	if (isnull)
-		return false;
-	if (attnum != 0 && VARATT_IS_EXTERNAL(DatumGetPointer(datum)))
-	{
-		/* the executor will ask for it again, should the row be returned */
-		TridentVector *value = TRIDENT_VECTOR_P(datum);
-
-		if (so->kept == NULL)
-			so->kept = trident_vector_kept_create(so->context);
-		trident_vector_keep(so->kept, datum, (struct varlena *) value);
-		datum = PointerGetDatum(value);
-	}
-	trident_index_read_value(&so->coder, datum, so->scratch);
-	*value = trident_index_exact_value(&so->coder, so->query, so->scratch);
-	if (isnan(*value))
-		*value = get_float8_infinity();
-	return true;
-}
-
-/* Read the heap row of a candidate and keep it if the snapshot sees it. */
-static void
-look_at(IndexScanDesc scan, ItemPointer tid)
-{
-	TridentIndexScan *so = scan->opaque;
-	ItemPointerData heap_tid = *tid;
-	bool		call_again = false;
-	bool		all_dead = false;
-	MemoryContext old;
-	double		value;
-
-	if (so->fetch == NULL)
-	{
-		old = MemoryContextSwitchTo(GetMemoryChunkContext(so));
-		so->fetch = table_index_fetch_begin(scan->heapRelation);
-		so->slot = table_slot_create(scan->heapRelation, NULL);
-		MemoryContextSwitchTo(old);
-	}
-	so->stats.rows_reranked++;
-	remember(so, tid);
-	if (!table_index_fetch_tuple(so->fetch, &heap_tid, scan->xs_snapshot,
-								 so->slot, &call_again, &all_dead))
-	{
-		so->ninvisible++;
-		return;
-	}
-	old = MemoryContextSwitchTo(so->row_context);
-	MemoryContextReset(so->row_context);
-	if (row_value(scan, &value))
-		trident_index_found_add(so, value, tid);
-	if (so->estate)
-		ResetPerTupleExprContext(so->estate);
-	MemoryContextSwitchTo(old);
-}
-
-/* Score lists until the next row may leave. */
+/*
+ * Score lists until the next row may leave.  Beyond the first rows this is for
+ * some more at a time: it costs more to ask than to look at a few lists.
+ */
 static void
 probe_enough(IndexScanDesc scan)
 {
 	TridentIndexScan *so = scan->opaque;
+	int64		row = so->nreturned + 1;
 	int			need;
 
-	while ((need = trident_index_probes_for(so, so->nreturned + 1)) > so->nprobed)
+	if (row <= so->nenough && so->nprobed > 0)
+		return;
+	/* the first ten are asked for together (trident_index_probes_for) */
+	row = Max(10, row + row / 16);
+	while ((need = trident_index_probes_for(so, row)) > so->nprobed)
 	{
 		if (!trident_index_probe(scan, need))
 			take_new_model(scan);
 	}
+	so->nenough = row;
 }
 
 /* Candidates are used up: find more.  False when there are no more rows. */
@@ -372,6 +314,21 @@ extend(IndexScanDesc scan)
 }
 
 /*
+ * How many candidates to look at together.  Reading rows of the table is
+ * waiting for memory, so it helps to ask for several before the first is
+ * needed; but not for many more than will be.
+ */
+static int
+batch_size(const TridentIndexScan *so)
+{
+	int64		more = so->nexpected - so->stats.rows_reranked;
+
+	if (more < 1)
+		more = 1 + so->nreturned / 16;
+	return (int) Min(Min(more, so->ncandidates), TRIDENT_INDEX_FETCH_BATCH);
+}
+
+/*
  * Read candidates' heap rows until the nearest row found is no farther than
  * any candidate can be.
  */
@@ -379,19 +336,23 @@ static void
 settle(IndexScanDesc scan)
 {
 	TridentIndexScan *so = scan->opaque;
+	ItemPointerData tids[TRIDENT_INDEX_FETCH_BATCH];
 
 	while (so->ncandidates > 0 &&
 		   (so->nfound == 0 || so->candidates[0].bound <= so->found[0].value))
 	{
-		TridentIndexCandidate candidate = pop_candidate(so);
+		int			n = so->query == NULL ? 1 : batch_size(so);
+		int			i;
 
+		for (i = 0; i < n; i++)
+			tids[i] = pop_candidate(so).tid;
 		if (so->query == NULL)
 		{
-			remember(so, &candidate.tid);
-			trident_index_found_add(so, 0, &candidate.tid);
+			trident_index_remember(so, &tids[0]);
+			trident_index_found_add(so, 0, &tids[0]);
 			return;
 		}
-		look_at(scan, &candidate.tid);
+		trident_index_fetch(scan, tids, n);
 		CHECK_FOR_INTERRUPTS();
 	}
 }
@@ -436,7 +397,8 @@ trident_index_next(IndexScanDesc scan, TridentIndexFound *row)
 		 * next.
 		 */
 		if (so->has_dropped &&
-			so->nreturned + so->ninvisible + so->nlate >= so->want)
+			so->nreturned + so->ninvisible + so->nlate >=
+			(so->best_every > 1 ? so->want / 8 * 7 : so->want))
 		{
 			extend(scan);
 			continue;
@@ -451,7 +413,7 @@ trident_index_next(IndexScanDesc scan, TridentIndexFound *row)
 
 		*row = pop_found(so);
 		if (so->coder.layout.format == TRIDENT_INDEX_EXACT)
-			remember(so, &row->tid);
+			trident_index_remember(so, &row->tid);
 		if (row->value < so->last_value)
 		{
 			if (trident_base_index_order == TRIDENT_BASE_INDEX_ORDER_STRICT)

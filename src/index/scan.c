@@ -33,7 +33,7 @@
 
 /* Rows that candidates suffice for at first: LIMIT 10 and a little. */
 #define FIRST_WANT 12
-#define MAX_FIRST_WANT 1000
+#define MAX_FIRST_WANT 20000
 
 /* What the last scan of this backend did. */
 static TridentIndexScanStats last_scan;
@@ -78,10 +78,18 @@ finish_execution(IndexScanDesc scan)
 	so->stats.rows_returned = so->nreturned;
 	last_scan = so->stats;
 
-	/* A plan that took n rows will probably take n again. */
+	/*
+	 * Plans that took n rows will take n again: if two did, since what is
+	 * kept for a filter costs a plain search many times its own.
+	 */
 	if (model && so->nreturned > 0)
-		model->rows_hint = Min(so->nreturned + so->nreturned / 8 + 2,
-							   MAX_FIRST_WANT);
+	{
+		int			rows = (int) Min(so->nreturned + so->nreturned / 4 + 2,
+									 MAX_FIRST_WANT);
+
+		model->rows_hint = Min(model->last_rows, rows);
+		model->last_rows = rows;
+	}
 	so->is_prepared = false;
 }
 
@@ -158,7 +166,8 @@ prepare(IndexScanDesc scan)
 	so->is_exact = (so->query && so->query->is_huge) ||
 		(trident_base_index_probes == 0 &&
 		 trident_base_index_target_recall >= 1.0);
-	so->want = Max(model->rows_hint, FIRST_WANT);
+	trident_index_want(so, Max(model->rows_hint, FIRST_WANT));
+	so->nexpected = model->last_rows / 5 * 4;
 	so->last_value = -get_float8_infinity();
 	so->stats.index = RelationGetRelid(index);
 	so->stats.nlists = so->order.nlists;

@@ -4,8 +4,8 @@
  *
  * The flow of a row: probe.c reads lists, nearest first, and keeps the rows
  * whose bound may matter as candidates; rank.c takes candidates in the order
- * of their bounds, reads their heap rows, and gives a row out when no
- * candidate can be nearer; scan.c is the access method's side.
+ * of their bounds, has their heap rows read (fetch.c), and gives a row out when
+ * no candidate can be nearer; scan.c is the access method's side.
  *
  * How many rows the executor will take is not known.  "want" is how many the
  * candidates suffice for; a scan that goes beyond scores its lists again with
@@ -75,8 +75,11 @@ typedef struct TridentIndexScan
 	int			max_candidates;
 	TridentIndexCandidate *candidates;
 
-	/* the least "want" estimates: a heap, greatest on top */
+	/* the least estimates of one in best_every: a heap, greatest on top */
 	int			want;
+	int			best_every;
+	int			best_size;		/* want / best_every */
+	int64		nestimates;
 	int			nbest;
 	int			max_best;
 	float	   *best;
@@ -93,6 +96,8 @@ typedef struct TridentIndexScan
 	TridentIndexFound *late;
 	int			next_late;		/* given out so far; they are sorted by then */
 
+	int64		nenough;		/* rows for which enough lists are scored */
+	int			nexpected;		/* rows that will be asked for, as far as we know */
 	double		last_value;		/* of the row given out last */
 	int64		nreturned;
 	int64		ninvisible;		/* looked at, but not there for our snapshot */
@@ -140,6 +145,9 @@ extern void trident_index_candidate_add(TridentIndexScan *so, float bound,
 extern void trident_index_found_add(TridentIndexScan *so, double value,
 									ItemPointer tid);
 
+/* How many rows candidates are to suffice for from now on. */
+extern void trident_index_want(TridentIndexScan *so, int want);
+
 /* Take note of an estimate; the greatest of the least "want" bounds others. */
 extern void trident_index_best_add(TridentIndexScan *so, float estimate);
 
@@ -147,7 +155,7 @@ extern void trident_index_best_add(TridentIndexScan *so, float estimate);
 static inline float
 trident_index_threshold(const TridentIndexScan *so)
 {
-	return so->nbest < so->want ? get_float4_infinity() : so->best[0];
+	return so->nbest < so->best_size ? get_float4_infinity() : so->best[0];
 }
 
 /*
@@ -157,10 +165,22 @@ trident_index_threshold(const TridentIndexScan *so)
 static inline bool
 trident_index_may_matter(const TridentIndexScan *so, float bound)
 {
-	return so->nbest < so->want || !(bound >= so->best[0]);
+	return so->nbest < so->best_size || !(bound >= so->best[0]);
 }
+
+/* Remember that a row has been looked at. */
+extern void trident_index_remember(TridentIndexScan *so, ItemPointer tid);
 
 /* Have we looked at this row in an earlier scoring of its list? */
 extern bool trident_index_was_seen(TridentIndexScan *so, ItemPointer tid);
+
+/* fetch.c */
+
+/* Rows that may be looked at together. */
+#define TRIDENT_INDEX_FETCH_BATCH 16
+
+/* Look at n candidates' rows: those that the snapshot sees become found rows. */
+extern void trident_index_fetch(IndexScanDesc scan, ItemPointerData *tids,
+								int n);
 
 #endif							/* TRIDENT_INDEX_SCAN_H */

@@ -46,7 +46,8 @@ typedef struct TridentIndexModel
 	BlockNumber *directory;		/* blocks of the directory, in order */
 
 	/* the only parts that change while the model is cached */
-	int			rows_hint;		/* rows that the last scan gave; 0: no scan yet */
+	int			last_rows;		/* rows that the last scan gave; 0: no scan yet */
+	int			rows_hint;		/* and as the one before it, the lesser */
 	BlockNumber nrecent;
 	Buffer	   *recent;			/* where a block was last; nrecent blocks */
 } TridentIndexModel;

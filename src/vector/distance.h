@@ -39,7 +39,7 @@ trident_vector_argument(Datum datum)
 	Size		ahead;
 
 	if (VARATT_IS_EXTENDED(value))
-		return pg_detoast_datum(value);
+		return trident_vector_detoast_extended(value);
 	if ((Size) ((char *) value - BufferBlocks) / BLCKSZ >= (Size) NBuffers)
 		return value;
 	/* between the two is a tuple header, and maybe other columns */

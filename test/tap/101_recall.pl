@@ -98,6 +98,15 @@ check_recall('vector(64)', '<->', condition => $_)
 check_recall('vector(64)', '<->', k => 10000, exhausts => 1);
 check_rows($node, 'vector(64)');
 
+# A scan that scores its lists again counts each list once, and its codes.
+is(psql(<<'END'), 't|t|t', 'lists scored again are counted once');
+SET enable_seqscan = off;
+SET enable_sort = off;
+DO $$ BEGIN PERFORM id FROM item WHERE part < 0.001 ORDER BY v <-> (SELECT v FROM query LIMIT 1) LIMIT 10; END $$;
+SELECT l.rescored > 0, l.lists_probed = l.lists, l.codes_scanned = (SELECT count(*) FROM item)
+FROM trident_last_scan() l;
+END
+
 # Every SIMD level that this processor has gives the same rows.
 my %levels = map {
 	my $rows = psql(<<"END");
