@@ -158,8 +158,10 @@ read_range(TridentIngestRun *run, TridentIngestImage *image, uint64 from, uint64
 	image->ranges[image->count].offset = from;
 	image->ranges[image->count].length = image->wanted;
 	image->ranges[image->count].bytes = image->buffer;
+	/* The head was paid for when the file was opened. */
+	if (image->count > 0)
+		run->budget -= (int64) image->wanted;
 	image->count++;
-	run->budget -= (int64) image->wanted;
 	for (uint64 start = 0; start < image->wanted;)
 	{
 		Piece	   *piece = MemoryContextAlloc(run->context, sizeof(Piece));
@@ -266,6 +268,7 @@ trident_ingest_image_dispatch(TridentIngestRun *run, TridentIngestLane *lane)
 													 image->name, image->length, &length);
 
 		run->images_queued--;
+		run->budget -= TRIDENT_EXIF_HEAD;
 		image->lane = lane;
 		image->attempts++;
 		image->pending = 1;

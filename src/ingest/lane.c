@@ -317,7 +317,7 @@ fill_budget(TridentIngestRun *run)
 	if (rate == 0)
 		run->budget = PG_INT64_MAX / 2;
 	else
-		run->budget = Min(run->budget + rate * (now - run->budget_ms) / 1000, rate);
+		run->budget = Min(run->budget + rate * (now - run->budget_ms) / 1000, rate / 4);
 	run->budget_ms = now;
 }
 
