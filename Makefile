@@ -48,7 +48,7 @@ endif
 
 # The folder test/ exists, so these are phony, whatever PGXS says above.
 .PHONY: all install uninstall installcheck clean distclean
-.PHONY: demo demo-ingest test test-full test-browser lint bench bench-exchange docs
+.PHONY: demo demo-ingest test test-full test-browser lint bench bench-exchange bench-ingest docs
 
 # Scripts call make again: they get no part of this make's flags.
 SCRIPT = env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS
@@ -84,6 +84,10 @@ bench:
 bench-exchange:
 	@test/tools/deps install demo
 	@$(SCRIPT) test/bench/exchange
+
+bench-ingest:
+	@test/tools/deps install test
+	@$(SCRIPT) test/bench/ingest
 
 # docs/reference, from the comments of SQL objects, settings and messages.
 docs:

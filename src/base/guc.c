@@ -28,7 +28,7 @@ int			trident_base_index_order = TRIDENT_BASE_INDEX_ORDER_AUTO;
 int			trident_base_index_probes = 0;
 double		trident_base_index_target_recall = 0.95;
 int			trident_base_ingest_connect_timeout = 10000;
-int			trident_base_ingest_connections = 2;
+int			trident_base_ingest_connections = 4;
 int			trident_base_ingest_files = 0;
 int			trident_base_ingest_idle_timeout = 300000;
 int			trident_base_ingest_request_timeout = 30000;
@@ -186,10 +186,12 @@ trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 
 	DefineCustomIntVariable("trident.ingest_connections",
 							"Sets how many SSH connections to one source are open at once.",
-							"Requests travel hundreds at a time on each, so that few are enough; the "
-							"option connections of a source overrides this.",
+							"Requests travel hundreds at a time on each, so that one is enough for "
+							"most sites; more are made while there is much more to do than the "
+							"server lets one do at once. The option connections of a source "
+							"overrides this.",
 							&trident_base_ingest_connections,
-							2, 1, 16,
+							4, 1, 16,
 							PGC_USERSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("trident.ingest_files",

@@ -24,8 +24,9 @@
 /* With so many images queued, listing pauses; with half of them it goes on. */
 #define QUEUE_MAX 20000
 
-/* A folder, or an image, is begun so often before it counts as an error. */
+/* As for images: see there. */
 #define ATTEMPTS_MAX 5
+#define FEW 4
 
 static void on_names(void *owner, void *argument, TridentIngestReply *reply);
 
@@ -109,6 +110,7 @@ static void
 end_folder(TridentIngestRun *run, TridentIngestFolder *folder)
 {
 	folder->is_listed = true;
+	trident_ingest_lane_progress(run);
 	run->folders_open--;
 	trident_job_add(&run->job, TRIDENT_INGEST_FOLDERS, 1);
 	trident_ingest_row_folder(run, folder);
@@ -339,6 +341,8 @@ trident_ingest_crawl_dispatch(TridentIngestRun *run, TridentIngestLane *lane)
 void
 trident_ingest_crawl_lost(TridentIngestRun *run, TridentIngestLane *lane)
 {
+	bool		counts = lane->open <= FEW;
+
 	while (!dlist_is_empty(&lane->folders))
 	{
 		TridentIngestFolder *folder = dlist_container(TridentIngestFolder, node,
@@ -349,6 +353,8 @@ trident_ingest_crawl_lost(TridentIngestRun *run, TridentIngestLane *lane)
 		folder->pending = 0;
 		lane->open--;
 		trident_job_add(&run->job, TRIDENT_INGEST_RETRIES, 1);
+		if (!counts)
+			folder->attempts--;
 		if (folder->attempts >= ATTEMPTS_MAX)
 			fail_folder(run, folder, TRIDENT_INGEST_CONNECTION_LOST);
 		else

@@ -12,8 +12,12 @@
 #include "ingest/name.h"
 #include "ingest/run.h"
 
-/* An image is begun so often before it counts as an error. */
+/*
+ * An image is begun so often before it counts as an error.  Where a connection
+ * was lost that counts only for the few that were under way alone.
+ */
 #define ATTEMPTS_MAX 5
+#define FEW 4
 
 /* A READ under way: part of the range that an image is reading. */
 typedef struct Piece
@@ -103,6 +107,7 @@ end_image(TridentIngestRun *run, TridentIngestImage *image, const TridentExifRes
 	if (result && result->status == TRIDENT_EXIF_FOUND)
 		trident_job_add(&run->job, TRIDENT_INGEST_POINTS, 1);
 	run->images_open--;
+	trident_ingest_lane_progress(run);
 	free_ranges(image);
 	pfree(image->name);
 	pfree(image);
@@ -282,6 +287,8 @@ trident_ingest_image_dispatch(TridentIngestRun *run, TridentIngestLane *lane)
 void
 trident_ingest_image_lost(TridentIngestRun *run, TridentIngestLane *lane)
 {
+	bool		counts = lane->open <= FEW;
+
 	while (!dlist_is_empty(&lane->images))
 	{
 		TridentIngestImage *image = dlist_container(TridentIngestImage, node,
@@ -293,6 +300,8 @@ trident_ingest_image_lost(TridentIngestRun *run, TridentIngestLane *lane)
 		lane->open--;
 		free_ranges(image);
 		trident_job_add(&run->job, TRIDENT_INGEST_RETRIES, 1);
+		if (!counts)
+			image->attempts--;
 		if (image->attempts >= ATTEMPTS_MAX)
 			end_image(run, image, NULL, "connection_lost");
 		else

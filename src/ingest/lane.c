@@ -8,7 +8,8 @@
  * refuses is taken as its limit: of handles (the window of the lane shrinks),
  * of logins at once and of sessions (the run goes on with what it has).  A
  * lane that is lost is replaced, later each time, until too many in a row
- * have failed.
+ * were lost without a folder or an image being done; and with less under way,
+ * which grows again with what is done.
  */
 #include "postgres.h"
 
@@ -175,7 +176,20 @@ trident_ingest_lane_window(const TridentIngestLane *lane)
 		window = WINDOW_DEFAULT;
 	if (lane->shrunk > 0)
 		window = Min(window, lane->shrunk);
+	if (lane->run->caution > 0)
+		window = Min(window, lane->run->caution);
 	return window;
+}
+
+void
+trident_ingest_lane_progress(TridentIngestRun *run)
+{
+	run->failures = 0;
+	if (run->caution > 0 && ++run->regained >= run->caution)
+	{
+		run->caution = run->caution < WINDOW_MOST ? 2 * run->caution : 0;
+		run->regained = 0;
+	}
 }
 
 void
@@ -231,6 +245,10 @@ lose_lane(TridentIngestRun *run, TridentIngestLane *lane)
 	TridentIngestFailure failure = *trident_ingest_connection_failure(lane->connection);
 	bool		was_ready = lane->was_ready;
 
+	/* Less is lost the next time, and what brings it about is found out. */
+	if (lane->open > 0)
+		run->caution = Max(lane->open / 4, 1);
+	run->regained = 0;
 	trident_ingest_crawl_lost(run, lane);
 	trident_ingest_image_lost(run, lane);
 	trident_pool_drop(run->pool, lane->member);
@@ -258,18 +276,16 @@ lose_lane(TridentIngestRun *run, TridentIngestLane *lane)
 static bool
 step_lane(TridentIngestRun *run, TridentIngestLane *lane)
 {
-	uint64		received;
+	bool		is_alive = trident_ingest_connection_pump(lane->connection);
+	uint64		received = trident_ingest_connection_received(lane->connection);
 
-	if (!trident_ingest_connection_pump(lane->connection))
+	trident_job_add(&run->job, TRIDENT_INGEST_BYTES, (int64) (received - lane->received));
+	lane->received = received;
+	if (!is_alive)
 	{
 		lose_lane(run, lane);
 		return false;
 	}
-	received = trident_ingest_connection_received(lane->connection);
-	trident_job_add(&run->job, TRIDENT_INGEST_BYTES, (int64) (received - lane->received));
-	if (received > lane->received)
-		run->failures = 0;
-	lane->received = received;
 	if (!lane->was_ready && trident_ingest_connection_is_ready(lane->connection))
 	{
 		lane->was_ready = true;

@@ -159,6 +159,8 @@ struct TridentIngestRun
 	int			failures;		/* of connections, since one worked */
 	int64		retry_ms;		/* no connection before this */
 	bool		is_limited;		/* the server refused another connection */
+	int			caution;		/* window after a lost connection; 0: none */
+	int			regained;		/* images done since it was set */
 
 	dlist_head	folder_queue;
 	dlist_head	paused;			/* folders being listed, for lack of room */
@@ -221,6 +223,9 @@ extern int	trident_ingest_lane_window(const TridentIngestLane *lane);
 
 /* The server refused a handle though others are open. */
 extern void trident_ingest_lane_shrink(TridentIngestLane *lane);
+
+/* A folder or an image is done: connections are worth making. */
+extern void trident_ingest_lane_progress(TridentIngestRun *run);
 
 /*
  * Take what has arrived on all lanes and give them work; replace lost ones,

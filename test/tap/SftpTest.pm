@@ -28,14 +28,16 @@ sub user_name
 	return scalar getpwuid $>;
 }
 
-# A server: new(config => [lines of sshd_config], host_key => type).
+# A server: new(config => [lines of sshd_config], host_key => type, before =>
+# what a shell does before it becomes the server).
 sub new
 {
 	my ($class, %o) = @_;
 	my $dir = File::Temp->newdir(DIR => PostgreSQL::Test::Utils::tempdir_short());
 	my $self = bless {
 		dir => $dir, path => abs_path("$dir"),
-		config => $o{config} // [], host_key => $o{host_key} // 'ed25519'
+		config => $o{config} // [], host_key => $o{host_key} // 'ed25519',
+		before => $o{before} // 'true'
 	}, $class;
 
 	mkdir "$self->{path}/files";
@@ -90,7 +92,8 @@ END
 		open STDOUT, '>>', "$path/sshd.log";
 		open STDERR, '>&', \*STDOUT;
 		POSIX::setpgid(0, 0);
-		exec '/usr/sbin/sshd', '-D', '-e', '-f', "$path/sshd_config" or POSIX::_exit(127);
+		exec 'sh', '-c', "$self->{before} && exec /usr/sbin/sshd -D -e -f $path/sshd_config"
+		  or POSIX::_exit(127);
 	}
 	$self->{pid} = $pid;
 	wait_until('sshd listens', sub {
