@@ -104,7 +104,6 @@ SELECT is_empty(
 		AND NOT (proisstrict AND provolatile = 'i' AND proparallel = 's')
 		AND proname NOT IN ('vecs_rows', 'ivecs_rows', 'index_handler', 'shard_number', 'worker_rows',
 			'search_shards', 'job_live_rows', 'exchange_rows', 'exchange_memory')
-			'search_shards', 'job_live_rows')
 		AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
 		AND proname <> 'ingest_validator' AND proname !~ '^(folder_class|site|flight|xml|csv|decimal)_'$$,
 	'support functions are immutable, strict and parallel safe');
