@@ -138,7 +138,7 @@ sub measure
 	my @seconds;
 	my ($bytes, $found, $false, $opened, $cpu) = (0, 0, 0, 0, 0);
 
-	foreach my $run (1 .. $o{paramiko} ? 1 : $runs)
+	foreach my $run (1 .. ($o{paramiko} ? 1 : $runs))
 	{
 		my $port = PostgreSQL::Test::Cluster::get_free_port();
 		my $proxy = fork // die;
