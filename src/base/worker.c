@@ -176,14 +176,14 @@ static int
 ask(int kind, int number, TridentBaseWorker *worker,
 	TridentBaseWorkerFailure *failure)
 {
+	Oid			extension = trident_base_extension_oid();
 	TridentBaseWorkerEntry *entry;
+	TridentBaseWorkerEntry failed;
 	int			result = 0;
 	bool		asked = false;
 
 	TridentBaseWorkerLock();
-	entry = trident_base_worker_entry_get(MyDatabaseId,
-										  trident_base_extension_oid(), kind,
-										  number);
+	entry = trident_base_worker_entry_get(MyDatabaseId, extension, kind, number);
 	if (entry == NULL)
 		result = -1;
 	else if (entry->state == TRIDENT_BASE_WORKER_READY)
@@ -197,19 +197,22 @@ ask(int kind, int number, TridentBaseWorker *worker,
 	else if (entry->state == TRIDENT_BASE_WORKER_FAILED &&
 			 entry->retry_at > GetCurrentTimestamp())
 	{
-		refuse(failure, entry->sqlstate,
-			   psprintf("%s worker could not be started", kinds[kind]->name),
-			   pstrdup(entry->error),
-			   entry->hint[0] ? pstrdup(entry->hint) : NULL);
+		memcpy(&failed, entry, sizeof(failed));
 		result = -1;
 	}
 	TridentBaseWorkerUnlock();
+
+	if (asked)
+		trident_base_worker_wake_launcher();
 	if (entry == NULL)
 		refuse(failure, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
 			   "no room to remember another worker", NULL,
 			   "Raise trident.worker_max and restart the server.");
-	if (asked)
-		trident_base_worker_wake_launcher();
+	else if (result < 0)
+		refuse(failure, failed.sqlstate,
+			   psprintf("%s worker could not be started", kinds[kind]->name),
+			   pstrdup(failed.error),
+			   failed.hint[0] ? pstrdup(failed.hint) : NULL);
 	return result;
 }
 

@@ -301,7 +301,9 @@ look_at_entries(void)
 		TridentBaseWorkerUnlock();
 		if (start_it)
 			start(i);
-		if (entry->wanted && entry->state == TRIDENT_BASE_WORKER_FAILED)
+		/* what waits for something else than its time is not waited for here */
+		if (entry->wanted && entry->state == TRIDENT_BASE_WORKER_FAILED &&
+			entry->retry_at > now)
 		{
 			long		left = TimestampDifferenceMilliseconds(now, entry->retry_at);
 

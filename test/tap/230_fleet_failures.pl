@@ -86,6 +86,8 @@ sub settled
 	my $pool = 4;
 
 	await_sql($home, 'SELECT healthy()', "$what: right answers afterwards");
+	await_sql($home, 'SELECT slots_used = 0 AND memory_used = 0 FROM trident.stat_exchange_memory',
+		"$what: no slot and no memory is left in use");
 	for my $node ($second, $third)
 	{
 		await_sql($node, "SELECT count(*) <= $pool FROM pg_stat_activity WHERE application_name LIKE 'trident%' AND datname = 'app'",
