@@ -295,11 +295,9 @@ trident_base_worker_begin(int timeout_ms)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	/* a signal that came before was not for a transaction; from here on it is */
+	/* a signal that came before interrupts nothing; from here on it does */
 	if (ShutdownRequestPending)
-		ereport(FATAL,
-				(errcode(ERRCODE_ADMIN_SHUTDOWN),
-				 errmsg("terminating trident %s worker due to administrator command", kind->name)));
+		proc_exit(0);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	PushActiveSnapshot(GetTransactionSnapshot());
