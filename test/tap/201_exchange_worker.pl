@@ -150,6 +150,26 @@ SQL
 all_is_given_back('a worker that ended');
 await($node, 'SELECT asks_worker()', 'another takes over');
 
+# One that fails in every turn gives up in the end; answers come all the same.
+$node->safe_psql('postgres', "ALTER SYSTEM SET trident.fault = 'exchange-turn:error'");
+$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
+await($node, q{SELECT error LIKE 'fault %' AND state = 'failed' FROM trident.stat_worker WHERE kind = 'exchange'},
+	'three errors end a worker');
+is(probe($node, 'alice', q{SELECT value, path FROM probe('{n1}', 'SELECT 6')}), '6|direct', 'the session asks by itself');
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET trident.fault');
+$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
+await($node, 'SELECT asks_worker()', 'the worker is back');
+all_is_given_back('a worker that failed');
+
+# What is dropped is not connected to any more.
+add_node($node, 'gone', $node->port);
+is(probe($node, 'bob', q{SELECT value, path FROM probe('{gone}', 'SELECT 8')}), '8|worker', 'a node');
+is($node->safe_psql('postgres', "SELECT count(*) $remote AND application_name LIKE 'trident/gone/%'"), '1', 'one connection');
+$node->safe_psql('postgres', 'DROP SERVER gone CASCADE');
+await($node, "SELECT count(*) = 0 $remote AND application_name LIKE 'trident/gone/%'", 'closed when its server is dropped');
+$node->safe_psql('postgres', 'DROP OWNED BY r1; DROP USER MAPPING IF EXISTS FOR r1 SERVER n1; DROP ROLE r1');
+await($node, "SELECT count(*) = 0 $remote AND usename = 'r1'", 'and when its role is');
+
 # Nothing unexpected was logged.
 my $log = slurp_file($node->logfile);
 $log =~ s/^.*STATEMENT: .*\n(\t.*\n)*//mg;
