@@ -1,10 +1,6 @@
 /*
  * engine.c
- *	  What runs calls: one wait for all connections, and what comes of it.
- *
- * A turn: hand connections to tasks that wait (grow.c), wait for a socket or
- * the latch, let the connections that have something go on, give up tasks
- * whose time is over, hand out connections again.
+ *	  What runs calls: routes, tasks, and what becomes of connections.
  *
  * Failure of a connection: a task that only reads and has had no answer is
  * sent again, once, over another one; and once more when the connection had
@@ -45,15 +41,6 @@ typedef struct RouteEntry
 
 static void free_retired(TridentExchangeRoute *route);
 
-/* What is waited for has changed. */
-static void
-drop_set(TridentExchangeEngine *engine)
-{
-	if (engine->set)
-		FreeWaitEventSet(engine->set);
-	engine->set = NULL;
-}
-
 /* --- what the pool asks --- */
 
 static void *
@@ -73,7 +60,7 @@ open_link(void *arg, void *key)
 	link->is_connecting = true;
 	dlist_push_tail(&engine->links, &link->node);
 	engine->nlinks++;
-	drop_set(engine);
+	trident_exchange_engine_drop_set(engine);
 	route->nconns++;
 	route->nconnecting++;
 	route->peer->nconnecting++;
@@ -113,7 +100,7 @@ close_link(void *arg, void *conn)
 	engine->nlinks--;
 	/* before the socket is closed: its number may be another's then */
 	if (link->position >= 0)
-		drop_set(engine);
+		trident_exchange_engine_drop_set(engine);
 	trident_exchange_conn_close(link->conn);
 	pfree(link);
 }
@@ -226,7 +213,7 @@ trident_exchange_engine_destroy(TridentExchangeEngine *engine)
 	hash_seq_init(&status, engine->routes);
 	while ((entry = hash_seq_search(&status)) != NULL)
 		trident_exchange_route_free(entry->route);
-	drop_set(engine);
+	trident_exchange_engine_drop_set(engine);
 	MemoryContextDelete(engine->context);
 }
 
@@ -494,6 +481,23 @@ trident_exchange_engine_remove(TridentExchangeEngine *engine, TridentExchangeTas
 }
 
 void
+trident_exchange_engine_fail(TridentExchangeEngine *engine, TridentExchangeTask *task,
+							 const TridentExchangeOutcome *outcome)
+{
+	TridentExchangeLink *link = task->link;
+
+	if (task->state == TRIDENT_EXCHANGE_TASK_WAITING)
+	{
+		dequeue(task);
+		finish(engine, task, outcome);
+		return;
+	}
+	detach(task);
+	finish(engine, task, outcome);
+	trident_pool_drop(engine->pool, link->member);
+}
+
+void
 trident_exchange_engine_fail_waiting(TridentExchangeEngine *engine,
 									 TridentExchangeRoute *route,
 									 const TridentExchangeOutcome *outcome,
@@ -505,10 +509,8 @@ trident_exchange_engine_fail_waiting(TridentExchangeEngine *engine,
 	{
 		TridentExchangeTask *task = dlist_container(TridentExchangeTask, node, iter.cur);
 
-		if (task->attempts < min_attempts)
-			continue;
-		dequeue(task);
-		finish(engine, task, outcome);
+		if (task->attempts >= min_attempts)
+			trident_exchange_engine_fail(engine, task, outcome);
 	}
 }
 
@@ -683,9 +685,8 @@ statement_done(TridentExchangeEngine *engine, TridentExchangeLink *link)
 	trident_pool_give(engine->pool, link->member);
 }
 
-/* Let a connection go on, and see what has become of it. */
-static void
-advance(TridentExchangeEngine *engine, TridentExchangeLink *link)
+void
+trident_exchange_engine_advance(TridentExchangeEngine *engine, TridentExchangeLink *link)
 {
 	trident_exchange_conn_advance(link->conn);
 	switch (link->conn->state)
@@ -702,218 +703,4 @@ advance(TridentExchangeEngine *engine, TridentExchangeLink *link)
 		default:
 			break;
 	}
-}
-
-/* --- time --- */
-
-static const TridentExchangeOutcome timeout_outcome = {
-	.origin = TRIDENT_EXCHANGE_FROM_TIMEOUT,
-	.sqlstate = TRIDENT_ERRCODE_EXCHANGE_TIMEOUT,
-	.message = "no answer before the deadline",
-	.hint = "Raise trident.exchange_timeout or the deadline of the call, or look at what the node is doing."
-};
-
-static const TridentExchangeOutcome queue_outcome = {
-	.origin = TRIDENT_EXCHANGE_FROM_TIMEOUT,
-	.sqlstate = TRIDENT_ERRCODE_EXCHANGE_TIMEOUT,
-	.message = "no connection was free before the deadline",
-	.hint = "Raise trident.exchange_pool_size, or the deadline of the call."
-};
-
-/* Give up the tasks whose time is over. */
-static void
-expire_tasks(TridentExchangeEngine *engine)
-{
-	TimestampTz next = DT_NOEND;
-	dlist_mutable_iter peers;
-	dlist_mutable_iter iter;
-
-	if (engine->now < engine->next_deadline)
-		return;
-	dlist_foreach_modify(iter, &engine->sent)
-	{
-		TridentExchangeTask *task = dlist_container(TridentExchangeTask, node, iter.cur);
-		TridentExchangeLink *link = task->link;
-
-		if (task->deadline > engine->now)
-		{
-			next = Min(next, task->deadline);
-			continue;
-		}
-		detach(task);
-		finish(engine, task, &timeout_outcome);
-		trident_pool_drop(engine->pool, link->member);
-	}
-	dlist_foreach_modify(peers, &engine->busy)
-	{
-		TridentExchangePeer *peer = dlist_container(TridentExchangePeer, busy, peers.cur);
-		dlist_mutable_iter routes;
-
-		dlist_foreach_modify(routes, &peer->rotation)
-		{
-			TridentExchangeRoute *route = dlist_container(TridentExchangeRoute, rotation,
-														  routes.cur);
-
-			dlist_foreach_modify(iter, &route->waiting)
-			{
-				TridentExchangeTask *task = dlist_container(TridentExchangeTask, node,
-															iter.cur);
-
-				if (task->deadline > engine->now)
-				{
-					next = Min(next, task->deadline);
-					continue;
-				}
-				dequeue(task);
-				finish(engine, task, &queue_outcome);
-			}
-		}
-	}
-	engine->next_deadline = next;
-}
-
-/* Connections that took too long to come about. */
-static void
-expire_connecting(TridentExchangeEngine *engine)
-{
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &engine->links)
-	{
-		TridentExchangeLink *link = dlist_container(TridentExchangeLink, node, iter.cur);
-
-		if (!link->is_connecting || link->conn->connect_by > engine->now)
-			continue;
-		trident_exchange_conn_fail(link->conn, TRIDENT_EXCHANGE_FROM_CONNECT,
-								   TRIDENT_ERRCODE_EXCHANGE_UNREACHABLE,
-								   "the node did not accept the connection in time", NULL);
-		trident_exchange_engine_lost(engine, link);
-	}
-}
-
-/* When something is to be done even if no socket becomes ready. */
-static TimestampTz
-next_event(TridentExchangeEngine *engine)
-{
-	TimestampTz next = Min(engine->next_deadline, engine->next_sweep);
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &engine->links)
-	{
-		const TridentExchangeLink *link = dlist_container(TridentExchangeLink, node,
-														  iter.cur);
-
-		if (link->is_connecting)
-			next = Min(next, link->conn->connect_by);
-	}
-	/* a queue may deserve one more connection soon */
-	if (!dlist_is_empty(&engine->busy))
-		next = Min(next, engine->now + 5000);
-	return next;
-}
-
-/* --- waiting --- */
-
-/* Make the set of all that is waited for, or tell it what has changed. */
-static void
-update_set(TridentExchangeEngine *engine)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &engine->links)
-	{
-		TridentExchangeLink *link = dlist_container(TridentExchangeLink, node, iter.cur);
-
-		/* while connecting, another address means another socket */
-		if (link->socket != link->conn->socket || link->conn->socket_new)
-			drop_set(engine);
-		link->conn->socket_new = false;
-	}
-	if (engine->set == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(engine->context);
-
-		engine->set = TridentCreateWaitEventSet(engine->context, engine->nlinks + 2);
-		if (engine->occurred)
-			pfree(engine->occurred);
-		engine->occurred = palloc(sizeof(WaitEvent) * (engine->nlinks + 2));
-		AddWaitEventToSet(engine->set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
-		AddWaitEventToSet(engine->set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
-		dlist_foreach(iter, &engine->links)
-		{
-			TridentExchangeLink *link = dlist_container(TridentExchangeLink, node,
-														iter.cur);
-
-			link->socket = link->conn->socket;
-			link->events = link->conn->events;
-			link->position = AddWaitEventToSet(engine->set, link->events,
-											   link->socket, NULL, link);
-		}
-		MemoryContextSwitchTo(old);
-		return;
-	}
-	dlist_foreach(iter, &engine->links)
-	{
-		TridentExchangeLink *link = dlist_container(TridentExchangeLink, node, iter.cur);
-
-		if (link->events != link->conn->events)
-		{
-			link->events = link->conn->events;
-			ModifyWaitEvent(engine->set, link->position, link->events, NULL);
-		}
-	}
-}
-
-/* Is the link still there?  An event before may have closed it. */
-static bool
-is_link(TridentExchangeEngine *engine, const TridentExchangeLink *link)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &engine->links)
-	{
-		if (dlist_container(TridentExchangeLink, node, iter.cur) == link)
-			return true;
-	}
-	return false;
-}
-
-bool
-trident_exchange_engine_turn(TridentExchangeEngine *engine, long timeout_ms)
-{
-	TimestampTz wake;
-	bool		latch_set = false;
-	int			n;
-
-	engine->now = GetCurrentTimestamp();
-	trident_exchange_engine_dispatch(engine);
-	wake = next_event(engine);
-	if (wake != DT_NOEND)
-	{
-		long		ms = Max(0, (wake - engine->now + 999) / 1000);
-
-		if (timeout_ms < 0 || ms < timeout_ms)
-			timeout_ms = ms;
-	}
-	update_set(engine);
-	n = WaitEventSetWait(engine->set, timeout_ms, engine->occurred,
-						 engine->nlinks + 2, engine->wait_event);
-	engine->now = GetCurrentTimestamp();
-	for (int i = 0; i < n; i++)
-	{
-		if (engine->occurred[i].events & WL_LATCH_SET)
-		{
-			ResetLatch(MyLatch);
-			latch_set = true;
-		}
-		else if (is_link(engine, engine->occurred[i].user_data))
-			advance(engine, engine->occurred[i].user_data);
-	}
-	expire_tasks(engine);
-	expire_connecting(engine);
-	if (engine->now >= engine->next_sweep)
-		engine->next_sweep = Min(trident_pool_sweep(engine->pool, engine->now),
-								 TimestampTzPlusMilliseconds(engine->now, 60000));
-	trident_exchange_engine_dispatch(engine);
-	return latch_set;
 }

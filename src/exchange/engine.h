@@ -148,6 +148,18 @@ extern void trident_exchange_engine_remove(TridentExchangeEngine *engine,
  */
 extern bool trident_exchange_engine_turn(TridentExchangeEngine *engine, long timeout_ms);
 
+/* For turn.c: a task, waiting or sent, ends so; its connection is closed. */
+extern void trident_exchange_engine_fail(TridentExchangeEngine *engine,
+										 TridentExchangeTask *task,
+										 const TridentExchangeOutcome *outcome);
+
+/* For turn.c: let a connection go on, and see what has become of it. */
+extern void trident_exchange_engine_advance(TridentExchangeEngine *engine,
+											TridentExchangeLink *link);
+
+/* turn.c: what is waited for has changed. */
+extern void trident_exchange_engine_drop_set(TridentExchangeEngine *engine);
+
 /* How many connections there may be to its place. */
 extern int	trident_exchange_engine_pool_size(const TridentExchangeRoute *route);
 

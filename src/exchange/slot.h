@@ -30,7 +30,7 @@ extern const TridentExchangeCall *trident_exchange_slot_calls(TridentExchangeSlo
 
 /*
  * The reply to a call; NULL: it is not there yet.  is_lost: the worker ended
- * before it was, and the reply says so.  is_short: it did not fit.
+ * before it was, and the reply says so.
  */
 extern const TridentExchangeReply *trident_exchange_slot_reply(TridentExchangeSlot *slot,
 															   int call, bool *is_lost);
