@@ -91,6 +91,12 @@ pg_detoast_datum(struct varlena *datum)
 	return datum;
 }
 
+struct varlena *
+trident_vector_detoast_extended(struct varlena *datum)
+{
+	return datum;
+}
+
 bool
 errstart(int elevel, const char *domain)
 {
