@@ -110,6 +110,16 @@
 	index_beginscan(heap, index, snapshot, nkeys, norderbys)
 #endif
 
+/*
+ * PG 18 prefers the path with fewer disabled nodes, whatever its cost: one
+ * that cannot be run counts more of them than a scan that enable_... forbids.
+ */
+#if PG_VERSION_NUM >= 180000
+#define TridentDisablePath(path) ((void) ((path)->disabled_nodes += 2))
+#else
+#define TridentDisablePath(path) ((void) 0)
+#endif
+
 /* PG 18 tells ANALYZE from VACUUM. */
 #if PG_VERSION_NUM >= 180000
 #define TridentVacuumDelayPoint() vacuum_delay_point(false)

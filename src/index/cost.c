@@ -151,6 +151,7 @@ trident_index_cost(PlannerInfo *root, IndexPath *path, double loop_count,
 
 	if (path->indexorderbys == NIL)
 	{
+		TridentDisablePath(&path->path);
 		refuse(startup, total, selectivity, correlation, pages);
 		return;
 	}

@@ -126,7 +126,7 @@ prepare(IndexScanDesc scan)
 	const TridentIndexModel *model;
 	MemoryContext old;
 	ScanKey		order = scan->orderByData;
-	Datum		value = order->sk_argument;
+	Datum		value;
 
 	if (scan->numberOfOrderBys != 1)
 		ereport(ERROR,
@@ -143,6 +143,7 @@ prepare(IndexScanDesc scan)
 	old = MemoryContextSwitchTo(so->context);
 
 	/* What may look into catalogs or fetch values comes before the model. */
+	value = order->sk_argument;
 	if (!(order->sk_flags & SK_ISNULL))
 		value = PointerGetDatum(TRIDENT_VECTOR_P(value));
 	so->is_impossible = !trident_index_key_labels(index, scan->keyData,
