@@ -29,6 +29,8 @@ my %row = (
 	zlib => { delay => 50, options => q{compression 'on'} },
 	paramiko50 => { delay => 50, paramiko => 50 }, paramiko0 => { delay => 0, paramiko => 50 });
 my $sources = 0;
+my $proxy;
+$SIG{$_} = sub { exit 1 } foreach qw(INT TERM HUP);
 
 @ENV{ keys %server } = values %server;
 open my $out, '>', "$ENV{TRIDENT_OUT}/ingest.result" or die;
@@ -68,6 +70,7 @@ sub make_site
 	return;
 }
 
+END { local $?; kill 'TERM', $proxy if $proxy }
 END { system 'rm', '-rf', $site, "$site.truth.json" if defined $site && $site =~ m{^/tmp/trident-ingest-\d+$} }
 
 sub psql
@@ -141,7 +144,7 @@ sub measure
 	foreach my $run (1 .. ($o{paramiko} ? 1 : $runs))
 	{
 		my $port = PostgreSQL::Test::Cluster::get_free_port();
-		my $proxy = fork // die;
+		$proxy = fork // die;
 		if ($proxy == 0)
 		{
 			exec "$work/delayproxy", '-l', $port, '-t', $ssh->{port}, '-d', $o{delay} / 2, @{ $o{proxy} // [] };
@@ -167,6 +170,7 @@ sub measure
 		}
 		kill 'TERM', $proxy;
 		waitpid $proxy, 0;
+		undef $proxy;
 	}
 	my $first = $seconds[0];
 	@seconds = sort { $a <=> $b } @seconds;
