@@ -4,6 +4,16 @@
 CREATE SCHEMA index_key;
 SET search_path = index_key, public, trident;
 SET enable_seqscan = off;
+-- A plan, without the lines by which 18 marks what is switched off.
+CREATE FUNCTION plan(statement text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || statement LOOP
+		CONTINUE WHEN line ~ '^ *Disabled: true$';
+		RETURN NEXT line;
+	END LOOP;
+END $$;
 
 CREATE TABLE item (id integer PRIMARY KEY, k2 smallint, k4 integer, k8 bigint, u uuid, t text, c varchar(20), v vector(40));
 INSERT INTO item
@@ -57,10 +67,10 @@ SELECT condition, (near(condition)).* FROM unnest(ARRAY[
 	'k4 IN (5, 6) AND k4 IN (6, 7)', 'k4 = 5 AND id % 2 = 0', 'k4 = NULL']) AS condition;
 -- What is left of these before planning differs between majors.
 SELECT condition, rows, same FROM unnest(ARRAY[
-	'k4 = 5 AND k4 IN (5, 6)', 'k4 = 5 AND k4 = 6']) AS condition, LATERAL near(condition);
+	'k4 = 5 AND k4 IN (5, 6)', 'k4 = 5 AND k4 = 6', 'k4 = 5 OR k4 = 6']) AS condition, LATERAL near(condition);
 -- Conditions that it does not take are filters.
 SELECT condition, (near(condition)).* FROM unnest(ARRAY[
-	'k4 < -15', 'k4 IS NULL', 'k4 <> ALL (''{5,6}'')', 'k4 = 5 OR k4 = 6', 'k4 = 5 OR id = 6', 'k4 = 5.0', 't LIKE ''key 5%''', 't COLLATE "POSIX" = ''key 5''']) AS condition;
+	'k4 < -15', 'k4 IS NULL', 'k4 <> ALL (''{5,6}'')', 'k4 = 5 OR id = 6', 'k4 = 5.0', 't LIKE ''key 5%''', 't COLLATE "POSIX" = ''key 5''']) AS condition;
 -- At the recall that is aimed at by default.
 RESET trident.index_target_recall;
 SELECT condition, rows, same >= 8 AS good FROM unnest(ARRAY[
@@ -72,11 +82,11 @@ SELECT count(*), count(DISTINCT id) FROM (SELECT id FROM item WHERE k4 = 5 ORDER
 
 -- A key without an order is no use of the index.
 SET enable_bitmapscan = off;
-EXPLAIN (COSTS OFF) SELECT id FROM item WHERE k4 = 5;
-EXPLAIN (COSTS OFF) SELECT id FROM item WHERE k4 = 5 ORDER BY id DESC LIMIT 1;
-EXPLAIN (COSTS OFF) SELECT count(*) FROM item WHERE k4 IN (5, 6);
+SELECT plan('SELECT id FROM item WHERE k4 = 5');
+SELECT plan('SELECT id FROM item WHERE k4 = 5 ORDER BY id DESC LIMIT 1');
+SELECT plan('SELECT count(*) FROM item WHERE k4 IN (5, 6)');
 RESET enable_bitmapscan;
-EXPLAIN (COSTS OFF) UPDATE item SET k4 = 5 WHERE k4 = 5;
+SELECT plan('UPDATE item SET k4 = 5 WHERE k4 = 5');
 
 -- Prepared: a parameter as key and as array, and the same plan for all values.
 DROP INDEX item_k2, item_k8, item_u, item_t, item_c;
@@ -101,8 +111,8 @@ RESET plan_cache_mode;
 CREATE TABLE tenant (k integer);
 INSERT INTO tenant VALUES (-20), (7), (NULL), (28), (1000);
 ANALYZE tenant;
-EXPLAIN (COSTS OFF) SELECT k, n FROM tenant, LATERAL (SELECT count(*) AS n FROM
-	(SELECT 1 FROM item WHERE k4 = k ORDER BY v <-> query() LIMIT 30) AS s) AS t;
+SELECT plan('SELECT k, n FROM tenant, LATERAL (SELECT count(*) AS n FROM
+	(SELECT 1 FROM item WHERE k4 = k ORDER BY v <-> query() LIMIT 30) AS s) AS t');
 SELECT k, n FROM tenant, LATERAL (SELECT count(*) AS n FROM
 	(SELECT 1 FROM item WHERE k4 = k ORDER BY v <-> query() LIMIT 30) AS s) AS t ORDER BY k;
 

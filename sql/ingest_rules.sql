@@ -36,7 +36,7 @@ FROM (VALUES ('latref', 1, 2), ('lat', 2, 5), ('lonref', 3, 2), ('lon', 4, 5), (
 	('dirref', 16, 2), ('dir', 17, 5), ('date', 29, 2), ('slat', 2, 10), ('textlat', 2, 2),
 	('original', 36867, 2), ('digitized', 36868, 2), ('offset', 36880, 2), ('offsetoriginal', 36881, 2), ('subsec', 37521, 2),
 	('make', 271, 2)) AS w (name, tag, type),
-	LATERAL (SELECT CASE type WHEN 2 THEN convert_to(value, 'UTF8') || '\x00' WHEN 1 THEN pg_temp.le(value::integer, 1) ELSE pg_temp.fractions(value) END AS v) x
+	LATERAL (SELECT CASE type WHEN 2 THEN convert_to(value, 'UTF8') || '\x00' WHEN 1 THEN pg_temp.le(ascii(value) - ascii('0'), 1) ELSE pg_temp.fractions(value) END AS v) x
 WHERE name = word
 $$;
 CREATE FUNCTION pg_temp.entries(list text, low integer, high integer) RETURNS pg_temp.entry[] LANGUAGE sql AS $$
