@@ -190,7 +190,8 @@ sub sftp_node
 	my ($name, $conf) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	$node->init;
+	# names of files are text where the encoding says what text is
+	$node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
 	$node->append_conf('postgresql.conf',
 		"shared_preload_libraries = 'trident'\nlog_statement = none\nlog_min_error_statement = panic\n" . ($conf // ''));
 	$node->start;
