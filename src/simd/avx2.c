@@ -163,35 +163,54 @@ add_cosine_avx2(CosineLanes sums, __m256 a, __m256 b)
 	return sums;
 }
 
+TARGET_INLINE CosineLanes
+merge_cosine_avx2(CosineLanes a, CosineLanes b)
+{
+	a.dot = _mm256_add_ps(a.dot, b.dot);
+	a.aa = _mm256_add_ps(a.aa, b.aa);
+	a.bb = _mm256_add_ps(a.bb, b.bb);
+	return a;
+}
+
+/*
+ * Twelve chains of sums: two multiply-adds start in a cycle and take four, so
+ * that six, as two sets of lanes have, leave the processor idle a quarter of
+ * the time.
+ */
 TARGET_INLINE TridentSimdCosine
 cosine_avx2(ElementType type, size_t dim, const void *a, const void *b)
 {
 	const __m256 zero = _mm256_setzero_ps();
 	CosineLanes s0 = {zero, zero, zero};
 	CosineLanes s1 = s0;
+	CosineLanes s2 = s0;
+	CosineLanes s3 = s0;
 	TridentSimdCosine result;
 	size_t		i = 0;
 
-	for (; i + 16 <= dim; i += 16)
+	for (; i + 32 <= dim; i += 32)
 	{
 		s0 = add_cosine_avx2(s0, load_avx2(type, a, i),
 							load_avx2(type, b, i));
 		s1 = add_cosine_avx2(s1, load_avx2(type, a, i + 8),
 							load_avx2(type, b, i + 8));
+		s2 = add_cosine_avx2(s2, load_avx2(type, a, i + 16),
+							load_avx2(type, b, i + 16));
+		s3 = add_cosine_avx2(s3, load_avx2(type, a, i + 24),
+							load_avx2(type, b, i + 24));
 	}
-	if (i + 8 <= dim)
-	{
+	for (; i + 8 <= dim; i += 8)
 		s0 = add_cosine_avx2(s0, load_avx2(type, a, i),
 							load_avx2(type, b, i));
-		i += 8;
-	}
 	if (i < dim)
 		s1 = add_cosine_avx2(s1, load_last_avx2(type, a, i, dim - i),
 							load_last_avx2(type, b, i, dim - i));
 
-	result.dot = reduce_avx2(_mm256_add_ps(s0.dot, s1.dot));
-	result.norm_a = reduce_avx2(_mm256_add_ps(s0.aa, s1.aa));
-	result.norm_b = reduce_avx2(_mm256_add_ps(s0.bb, s1.bb));
+	s0 = merge_cosine_avx2(s0, s1);
+	s0 = merge_cosine_avx2(s0, merge_cosine_avx2(s2, s3));
+	result.dot = reduce_avx2(s0.dot);
+	result.norm_a = reduce_avx2(s0.aa);
+	result.norm_b = reduce_avx2(s0.bb);
 	return result;
 }
 
