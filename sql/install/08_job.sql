@@ -46,7 +46,7 @@ CREATE VIEW trident.job WITH (security_barrier) AS
 		round(l.done / nullif(extract(epoch FROM coalesce(r.ended_at, clock_timestamp()) - l.started_at), 0), 1) AS per_second,
 		CASE WHEN l.state = 'running' AND l.done > 0 THEN
 			round((l.total - l.done) * extract(epoch FROM clock_timestamp() - l.started_at) / l.done, 1) END AS seconds_left,
-		coalesce(r.progress, l.progress) AS progress,
+		CASE WHEN r.state IN ('waiting', 'running') THEN coalesce(l.progress, r.progress) ELSE r.progress END AS progress,
 		r.error_code, r.error, r.detail, r.hint
 	FROM trident.job_record r LEFT JOIN trident.job_live_rows() l USING (id)
 	WHERE pg_catalog.pg_has_role(r.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
@@ -62,7 +62,7 @@ COMMENT ON COLUMN trident.job.done IS 'what is done, in the unit of the kind (in
 COMMENT ON COLUMN trident.job.total IS 'of how much, as far as is known yet';
 COMMENT ON COLUMN trident.job.per_second IS 'done a second, since it was begun';
 COMMENT ON COLUMN trident.job.seconds_left IS 'until all that is known is done, at that rate; NULL unless running';
-COMMENT ON COLUMN trident.job.progress IS 'counters of the kind';
+COMMENT ON COLUMN trident.job.progress IS 'counters of the kind (ingest: of the current attempt, but points, bytes, connections and retries of all)';
 COMMENT ON COLUMN trident.job.error_code IS 'SQLSTATE of why it has failed';
 
 CREATE FUNCTION trident_job_wait(id bigint, timeout interval DEFAULT NULL)

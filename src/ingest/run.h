@@ -36,7 +36,10 @@
 #include "job/job.h"
 #include "pool/pool.h"
 
-/* Counters of a job; their names are in worker.c. */
+/*
+ * Counters of a job; their names are in worker.c.  Of an attempt but for what
+ * another one would not find again: points, bytes, connections, retries.
+ */
 typedef enum TridentIngestCounter
 {
 	TRIDENT_INGEST_FOLDERS,		/* listed */

@@ -8,25 +8,10 @@
  */
 #include "postgres.h"
 
-#include "ingest/sftp.h"
-
-/* Packet types that only this file meets. */
-#define SSH_FXP_INIT 1
-#define SSH_FXP_VERSION 2
-#define SSH_FXP_OPEN 3
-#define SSH_FXP_READ 5
-#define SSH_FXP_EXTENDED 200
-#define SSH_FXP_EXTENDED_REPLY 201
+#include "ingest/sftp_packet.h"
 
 #define PROTOCOL_VERSION 3
 #define OPEN_FOR_READING 1
-
-/* Flags of attributes. */
-#define ATTR_SIZE 0x00000001
-#define ATTR_UIDGID 0x00000002
-#define ATTR_PERMISSIONS 0x00000004
-#define ATTR_ACMODTIME 0x00000008
-#define ATTR_EXTENDED 0x80000000
 
 /* OpenSSH's own cap on a packet, without its length. */
 #define PACKET_MAX (256 * 1024)
@@ -77,122 +62,7 @@ struct TridentIngestSftp
 	const char *error;
 };
 
-/* A packet, or a string in one, that is being read. */
-typedef struct Reader
-{
-	const uint8 *at;
-	const uint8 *end;
-	bool		is_short;		/* something was wanted that is not there */
-} Reader;
-
 static void on_limits(void *owner, void *argument, TridentIngestReply *reply);
-
-static uint32
-get_uint32(Reader *reader)
-{
-	uint32		value;
-
-	if (reader->end - reader->at < 4)
-	{
-		reader->is_short = true;
-		reader->at = reader->end;
-		return 0;
-	}
-	value = (uint32) reader->at[0] << 24 | (uint32) reader->at[1] << 16 |
-		(uint32) reader->at[2] << 8 | reader->at[3];
-	reader->at += 4;
-	return value;
-}
-
-static uint64
-get_uint64(Reader *reader)
-{
-	uint64		high = get_uint32(reader);
-
-	return high << 32 | get_uint32(reader);
-}
-
-/* A string: its length in front, then its bytes. */
-static const uint8 *
-get_string(Reader *reader, uint32 *length)
-{
-	const uint8 *string;
-
-	*length = get_uint32(reader);
-	if ((size_t) (reader->end - reader->at) < *length)
-	{
-		reader->is_short = true;
-		reader->at = reader->end;
-		*length = 0;
-	}
-	string = reader->at;
-	reader->at += *length;
-	return string;
-}
-
-static void
-get_attributes(Reader *reader, TridentIngestAttributes *attributes)
-{
-	uint32		flags = get_uint32(reader);
-	uint32		length;
-
-	memset(attributes, 0, sizeof(*attributes));
-	if (flags & ATTR_SIZE)
-	{
-		attributes->has_size = true;
-		attributes->size = get_uint64(reader);
-	}
-	if (flags & ATTR_UIDGID)
-		(void) get_uint64(reader);
-	if (flags & ATTR_PERMISSIONS)
-	{
-		attributes->has_mode = true;
-		attributes->mode = get_uint32(reader);
-	}
-	if (flags & ATTR_ACMODTIME)
-	{
-		(void) get_uint32(reader);
-		attributes->has_times = true;
-		attributes->modified = get_uint32(reader);
-	}
-	if (flags & ATTR_EXTENDED)
-	{
-		/* Each pair takes eight bytes at least: a lie in the count ends soon. */
-		for (uint32 n = get_uint32(reader); n > 0 && !reader->is_short; n--)
-		{
-			(void) get_string(reader, &length);
-			(void) get_string(reader, &length);
-		}
-	}
-	if (flags & ~(ATTR_SIZE | ATTR_UIDGID | ATTR_PERMISSIONS | ATTR_ACMODTIME | ATTR_EXTENDED))
-		reader->is_short = true;
-}
-
-/* One entry of NAME: the long form is for people and passed over. */
-static void
-get_name(Reader *reader, TridentIngestName *name)
-{
-	uint32		length;
-
-	name->name = (const char *) get_string(reader, &name->length);
-	(void) get_string(reader, &length);
-	get_attributes(reader, &name->attributes);
-}
-
-bool
-trident_ingest_sftp_next_name(TridentIngestReply *reply, TridentIngestName *name)
-{
-	Reader		reader = {reply->data, reply->data + reply->length, false};
-
-	if (reply->type != TRIDENT_INGEST_NAME || reply->count == 0)
-		return false;
-	get_name(&reader, name);
-	Assert(!reader.is_short);	/* checked when it arrived */
-	reply->count--;
-	reply->data = reader.at;
-	reply->length = (uint32) (reader.end - reader.at);
-	return true;
-}
 
 /* Room for so many more bytes at the end of the output. */
 static uint8 *
@@ -298,10 +168,10 @@ trident_ingest_sftp_new(int requests, void *owner)
 
 	to = reserve(sftp, 4 + 1 + 4);
 	to = put_uint32(to, 1 + 4);
-	*to++ = SSH_FXP_INIT;
+	*to++ = TRIDENT_INGEST_FXP_INIT;
 	put_uint32(to, PROTOCOL_VERSION);
 
-	to = begin_request(sftp, SSH_FXP_EXTENDED, 4 + strlen(limits), on_limits, sftp, NULL);
+	to = begin_request(sftp, TRIDENT_INGEST_FXP_EXTENDED, 4 + strlen(limits), on_limits, sftp, NULL);
 	put_string(to, limits, (uint32) strlen(limits));
 	return sftp;
 }
@@ -336,7 +206,7 @@ void
 trident_ingest_sftp_open(TridentIngestSftp *sftp, const void *path, uint32 length,
 						 TridentIngestReplyFunction function, void *argument)
 {
-	uint8	   *to = begin_request(sftp, SSH_FXP_OPEN, 4 + (size_t) length + 4 + 4,
+	uint8	   *to = begin_request(sftp, TRIDENT_INGEST_FXP_OPEN, 4 + (size_t) length + 4 + 4,
 								   function, argument, NULL);
 
 	to = put_string(to, path, length);
@@ -350,7 +220,7 @@ trident_ingest_sftp_read(TridentIngestSftp *sftp, const void *handle,
 						 TridentIngestReplyFunction function, void *argument)
 {
 	Request    *request;
-	uint8	   *to = begin_request(sftp, SSH_FXP_READ, 4 + (size_t) handle_length + 8 + 4,
+	uint8	   *to = begin_request(sftp, TRIDENT_INGEST_FXP_READ, 4 + (size_t) handle_length + 8 + 4,
 								   function, argument, &request);
 
 	request->wanted = bytes;
@@ -383,85 +253,13 @@ trident_ingest_sftp_input(TridentIngestSftp *sftp, size_t *room)
 	return sftp->input + sftp->input_length;
 }
 
-/* May a request of this type have such an answer? */
-static bool
-is_answer(uint8 request, uint8 reply)
-{
-	if (reply == TRIDENT_INGEST_STATUS)
-		return true;
-	switch (request)
-	{
-		case SSH_FXP_OPEN:
-		case TRIDENT_INGEST_OPENDIR:
-			return reply == TRIDENT_INGEST_HANDLE;
-		case SSH_FXP_READ:
-			return reply == TRIDENT_INGEST_DATA;
-		case TRIDENT_INGEST_READDIR:
-		case TRIDENT_INGEST_REALPATH:
-			return reply == TRIDENT_INGEST_NAME;
-		case TRIDENT_INGEST_LSTAT:
-		case TRIDENT_INGEST_FSTAT:
-		case TRIDENT_INGEST_STAT:
-			return reply == TRIDENT_INGEST_ATTRS;
-		case SSH_FXP_EXTENDED:
-			return reply == SSH_FXP_EXTENDED_REPLY;
-		default:
-			return false;
-	}
-}
-
-/* Read the body of an answer, checking all of it; what is wrong, or NULL. */
-static const char *
-parse_reply(Reader *reader, const Request *request, TridentIngestReply *reply)
-{
-	Reader		names;
-	TridentIngestName name;
-
-	switch ((int) reply->type)
-	{
-		case TRIDENT_INGEST_STATUS:
-			/* Old servers send the code alone; the texts are never shown. */
-			reply->status = get_uint32(reader);
-			return reader->is_short ? "a status without a code" : NULL;
-		case TRIDENT_INGEST_HANDLE:
-			reply->data = get_string(reader, &reply->length);
-			if (!reader->is_short &&
-				(reply->length == 0 || reply->length > TRIDENT_INGEST_HANDLE_MAX))
-				return "a handle of impossible length";
-			break;
-		case TRIDENT_INGEST_DATA:
-			reply->data = get_string(reader, &reply->length);
-			if (!reader->is_short && (reply->length == 0 || reply->length > request->wanted))
-				return "not as much data as was asked for";
-			break;
-		case TRIDENT_INGEST_NAME:
-			reply->count = get_uint32(reader);
-			names = *reader;
-			for (uint32 i = 0; i < reply->count && !names.is_short; i++)
-				get_name(&names, &name);
-			if (names.is_short)
-				return "fewer names than it says";
-			reply->data = reader->at;
-			reply->length = (uint32) (reader->end - reader->at);
-			return NULL;
-		case TRIDENT_INGEST_ATTRS:
-			get_attributes(reader, &reply->attributes);
-			break;
-		default:
-			reply->data = reader->at;
-			reply->length = (uint32) (reader->end - reader->at);
-			return NULL;
-	}
-	return reader->is_short ? "a packet that ends too early" : NULL;
-}
-
 /* The first packet: which version the server speaks. */
 static const char *
-take_version(TridentIngestSftp *sftp, uint8 type, Reader *reader)
+take_version(TridentIngestSftp *sftp, uint8 type, TridentIngestPacket *reader)
 {
-	if (type != SSH_FXP_VERSION)
+	if (type != TRIDENT_INGEST_FXP_VERSION)
 		return "something else before its version";
-	if (get_uint32(reader) != PROTOCOL_VERSION || reader->is_short)
+	if (trident_ingest_packet_uint32(reader) != PROTOCOL_VERSION || reader->is_short)
 		return "a version of the protocol other than 3";
 	sftp->is_ready = true;
 	return NULL;
@@ -484,7 +282,7 @@ end_request(TridentIngestSftp *sftp, Request *request)
 static const char *
 take_packet(TridentIngestSftp *sftp, const uint8 *packet, size_t length)
 {
-	Reader		reader = {packet + 1, packet + length, false};
+	TridentIngestPacket		reader = {packet + 1, packet + length, false};
 	TridentIngestReply reply = {0};
 	uint8		type = packet[0];
 	uint32		id;
@@ -494,17 +292,17 @@ take_packet(TridentIngestSftp *sftp, const uint8 *packet, size_t length)
 	if (!sftp->is_ready)
 		return take_version(sftp, type, &reader);
 
-	id = get_uint32(&reader);
+	id = trident_ingest_packet_uint32(&reader);
 	if (reader.is_short || (id & 0xffff) >= (uint32) sftp->size)
 		return "an answer that nothing was asked for";
 	request = &sftp->table[id & 0xffff];
 	if (!request->function || request->uses != id >> 16)
 		return "an answer that nothing was asked for";
-	if (!is_answer(request->type, type))
+	if (!trident_ingest_packet_answers(request->type, type))
 		return "an answer of a wrong kind";
 
 	reply.type = (TridentIngestReplyType) type;
-	wrong = parse_reply(&reader, request, &reply);
+	wrong = trident_ingest_packet_parse(&reader, request->wanted, &reply);
 	if (!wrong)
 	{
 		Request		ended = end_request(sftp, request);
@@ -519,17 +317,17 @@ static void
 on_limits(void *owner, void *argument, TridentIngestReply *reply)
 {
 	TridentIngestSftp *sftp = argument;
-	Reader		reader = {reply->data, reply->data + reply->length, false};
+	TridentIngestPacket		reader = {reply->data, reply->data + reply->length, false};
 	uint64		read_bytes;
 	uint64		handles;
 
 	sftp->limits.is_told = true;
-	if ((int) reply->type != SSH_FXP_EXTENDED_REPLY)
+	if ((int) reply->type != TRIDENT_INGEST_FXP_EXTENDED_REPLY)
 		return;
-	(void) get_uint64(&reader); /* longest packet */
-	read_bytes = get_uint64(&reader);
-	(void) get_uint64(&reader); /* longest write */
-	handles = get_uint64(&reader);
+	(void) trident_ingest_packet_uint64(&reader); /* longest packet */
+	read_bytes = trident_ingest_packet_uint64(&reader);
+	(void) trident_ingest_packet_uint64(&reader); /* longest write */
+	handles = trident_ingest_packet_uint64(&reader);
 	if (reader.is_short)
 		return;
 	if (read_bytes > 0)
@@ -545,8 +343,8 @@ trident_ingest_sftp_received(TridentIngestSftp *sftp, size_t length)
 	sftp->input_length += length;
 	while (sftp->input_length - at >= 4)
 	{
-		Reader		reader = {sftp->input + at, sftp->input + at + 4, false};
-		size_t		packet = get_uint32(&reader);
+		TridentIngestPacket		reader = {sftp->input + at, sftp->input + at + 4, false};
+		size_t		packet = trident_ingest_packet_uint32(&reader);
 
 		if (packet == 0 || packet > PACKET_MAX)
 		{
@@ -606,13 +404,3 @@ trident_ingest_sftp_limits(const TridentIngestSftp *sftp)
 	return &sftp->limits;
 }
 
-const char *
-trident_ingest_sftp_status_text(uint32 status)
-{
-	static const char *const texts[] = {
-		"no error", "end of file", "no such file or folder", "permission denied",
-		"the server says only \"failure\"", "the server calls the request malformed",
-	"no connection", "connection lost", "the server does not support this"};
-
-	return status < lengthof(texts) ? texts[status] : "unknown status";
-}

@@ -69,7 +69,11 @@ static TridentJobKind job_kind = {
 		"errors", "bytes", "connections_opened", "connections_reused", "saved_ms", "retries"
 	},
 	.done = TRIDENT_INGEST_IMAGES,
-	.total = TRIDENT_INGEST_IMAGES_TOTAL
+	.total = TRIDENT_INGEST_IMAGES_TOTAL,
+	/* What a next attempt does not find again among the unchanged. */
+	.carried = 1 << TRIDENT_INGEST_POINTS | 1 << TRIDENT_INGEST_BYTES |
+	1 << TRIDENT_INGEST_OPENED | 1 << TRIDENT_INGEST_REUSED |
+	1 << TRIDENT_INGEST_SAVED_MS | 1 << TRIDENT_INGEST_RETRIES
 };
 
 static int	job_number;

@@ -262,6 +262,7 @@ trident_ingest_write_flush(TridentIngestRun *run)
 	write_rows(run, &work);
 	trident_base_sql_end(&work.sql);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
+	trident_job_save(&run->job);
 	trident_job_notify(&run->job);
 	trident_base_worker_commit();
 	MemoryContextSwitchTo(run->context);

@@ -13,6 +13,8 @@
  *			running -> waiting when the worker ended meanwhile: trident_job_
  *			recover(), called by the next one.  A job that was begun too often
  *			fails instead, so that one that brings the worker down ends.
+ * counters	begin at 0 with each attempt, but for those that its kind carries
+ *			over: they go on from where they were saved.
  * locks	the area's one LWLock guards which slot is whose; counters are
  *			atomics; a condition variable tells that a state has changed.
  * keys		slots belong to (database, extension, job): a re-created extension
@@ -32,6 +34,8 @@ typedef struct TridentJobKind
 	const char *counters[TRIDENT_JOB_COUNTERS]; /* names, for people */
 	int			done;			/* which counter tells what is done ... */
 	int			total;			/* ... and which of how much, so far known */
+	uint32		carried;		/* bit per counter: an attempt goes on with the
+								 * one before it, as saved */
 } TridentJobKind;
 
 /* A job that a worker has claimed. */
@@ -102,6 +106,12 @@ extern bool trident_job_is_canceled(const TridentJob *job);
  * that was done less than half a second ago.
  */
 extern void trident_job_notify(const TridentJob *job);
+
+/*
+ * In a transaction: save the counters as they are, for an attempt after this
+ * one.  What is counted by then is what the transaction makes true.
+ */
+extern void trident_job_save(const TridentJob *job);
 
 /* In a transaction: record how it ended, and NOTIFY. */
 extern void trident_job_finish(const TridentJob *job, TridentJobState state,

@@ -98,6 +98,26 @@ trident_job_recover(int kind)
 	trident_base_worker_commit();
 }
 
+/* Counters that go on from an earlier attempt: read them from its record. */
+static void
+carry_counters(const TridentJob *job, const char *id)
+{
+	const TridentJobKind *kind = trident_job_kind(trident_job_shared->slots[job->slot].kind);
+	const char *values[2] = {id};
+
+	for (int c = 0; c < kind->ncounters; c++)
+	{
+		char	   *saved = NULL;
+
+		values[1] = kind->counters[c];
+		if ((kind->carried & ((uint32) 1 << c)) != 0)
+			saved = trident_base_sql_value("SELECT progress ->> $2 FROM trident.job_record"
+										   " WHERE id = $1::bigint", 2, values);
+		if (saved)
+			trident_job_set(job, c, pg_strtoint64(saved));
+	}
+}
+
 bool
 trident_job_claim(int kind, TridentJob *job)
 {
@@ -123,6 +143,8 @@ trident_job_claim(int kind, TridentJob *job)
 			trident_base_sql_run("UPDATE trident.job_record SET state = 'running', attempts = attempts + 1,"
 								 " started_at = coalesce(started_at, now()) WHERE id = $1::bigint",
 								 1, (const char *const *) &row[0]);
+		if (job->slot >= 0 && job->attempt > 1)
+			carry_counters(job, row[0]);
 	}
 	trident_base_sql_end(&sql);
 	return job->slot >= 0;
@@ -172,6 +194,22 @@ trident_job_notify(const TridentJob *job)
 
 	if (TimestampDifferenceExceeds(slot->notified_at, GetCurrentTimestamp(), NOTIFY_INTERVAL_MS))
 		send_notify(job, TRIDENT_JOB_RUNNING);
+}
+
+void
+trident_job_save(const TridentJob *job)
+{
+	char		id[32];
+	const char *values[2];
+	TridentBaseSql sql;
+
+	pg_snprintf(id, sizeof(id), INT64_FORMAT, job->id);
+	values[0] = id;
+	values[1] = trident_job_counters_json(job->slot);
+	trident_base_sql_begin(&sql);
+	trident_base_sql_run("UPDATE trident.job_record SET progress = $2::jsonb WHERE id = $1::bigint",
+						 2, values);
+	trident_base_sql_end(&sql);
 }
 
 void

@@ -27,9 +27,10 @@ my %row = (
 	rekey => { delay => 50, config => ['RekeyLimit 1M'] },
 	reset => { delay => 50, proxy => [ '-r', 5_000_000 ] },
 	zlib => { delay => 50, options => q{compression 'on'} },
+	xmp => { delay => 50, xmp => 'always' },
 	paramiko50 => { delay => 50, paramiko => 50 }, paramiko0 => { delay => 0, paramiko => 50 });
 my $sources = 0;
-my $proxy;
+my %formats;
 $SIG{$_} = sub { exit 1 } foreach qw(INT TERM HUP);
 
 @ENV{ keys %server } = values %server;
@@ -44,6 +45,7 @@ foreach my $name (split ' ', $rows)
 {
 	measure($name, %{ $row{$name} // die "no row $name\n" });
 }
+print $out "\n$_\n" foreach values %formats;
 
 # Without real photos: JPEGs with a position and nothing else, two sizes.
 sub make_site
@@ -70,7 +72,6 @@ sub make_site
 	return;
 }
 
-END { local $?; kill 'TERM', $proxy if $proxy }
 END { system 'rm', '-rf', $site, "$site.truth.json" if defined $site && $site =~ m{^/tmp/trident-ingest-\d+$} }
 
 sub psql
@@ -99,19 +100,19 @@ sub cpu
 	return $ticks / 100;
 }
 
-# One run: seconds, bytes, positions found and false ones, connections.
+# One run: seconds, bytes, connections.
 sub run_ingest
 {
-	my ($source) = @_;
+	my ($source, $xmp) = @_;
 	my ($seconds, $id, $state) = split /\|/, psql(<<"END");
 SELECT clock_timestamp() AS t0 \\gset
-SELECT trident_ingest('$source', '$site') AS id \\gset
+SELECT trident_ingest('$source', '$site', xmp => '$xmp') AS id \\gset
 SELECT trident_job_wait(:id, '100s') AS state \\gset
 SELECT round(extract(epoch FROM clock_timestamp() - :'t0'), 3), :id, :'state';
 END
 	die "job $id: $state: " . psql("SELECT error, detail FROM trident.job WHERE id = $id") if $state ne 'done';
-	my ($bytes, $opened, $retries) = split /\|/, psql(
-		"SELECT progress->>'bytes', progress->>'connections_opened', progress->>'retries' FROM trident.job WHERE id = $id");
+	my ($bytes, $opened) = split /\|/, psql(
+		"SELECT progress->>'bytes', progress->>'connections_opened' FROM trident.job WHERE id = $id");
 	return ($seconds, $bytes, $opened);
 }
 
@@ -134,22 +135,31 @@ sub positions
 	return ($found, $false);
 }
 
+# What was read of photos of each kind, by the last letters of their names.
+sub formats
+{
+	my ($source, $xmp) = @_;
+
+	return psql(<<"END");
+SELECT format('%-8s %7s %10s %12s %7s', 'xmp $xmp', 'photos', 'positions', 'bytes/photo', 'reads')
+UNION ALL
+SELECT format('%-8s %7s %10s %12s %7s', lower(substring(p.name, '[^.]*\$')), count(*), count(g.photo), round(avg(bytes_read)), round(avg(reads), 2))
+FROM trident.photo p JOIN trident.site s ON s.id = p.site LEFT JOIN trident.gps_point g ON g.photo = p.id
+WHERE s.source = '$source' GROUP BY lower(substring(p.name, '[^.]*\$'))
+END
+}
+
 sub measure
 {
 	my ($name, %o) = @_;
 	my $ssh = SftpTest->new(config => [ 'MaxStartups 200:30:400', @{ $o{config} // [] } ], before => $o{before});
 	my @seconds;
-	my ($bytes, $found, $false, $opened, $cpu) = (0, 0, 0, 0, 0);
+	my ($bytes, $found, $false, $opened, $cpu) = (0, '-', '-', $o{paramiko} // 0, 0);
 
 	foreach my $run (1 .. ($o{paramiko} ? 1 : $runs))
 	{
-		my $port = PostgreSQL::Test::Cluster::get_free_port();
-		$proxy = fork // die;
-		if ($proxy == 0)
-		{
-			exec "$work/delayproxy", '-l', $port, '-t', $ssh->{port}, '-d', $o{delay} / 2, @{ $o{proxy} // [] };
-		}
-		wait_until('the proxy listens', sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) });
+		my $proxy = start_proxy($ssh->{port}, [ '-d', $o{delay} / 2, @{ $o{proxy} // [] } ]);
+		my $port = $proxy->{port};
 		if ($o{paramiko})
 		{
 			push @seconds, paramiko($ssh, $port, $o{paramiko}, \$bytes, \$cpu);
@@ -159,18 +169,17 @@ sub measure
 			my $source = 's' . ++$sources;
 
 			psql(source_sql($ssh, $source, port => $port, options => $o{options}));
-			run_ingest($source) if $o{warm};
+			my $xmp = $o{xmp} // 'auto';
+			run_ingest($source, $xmp) if $o{warm};
 			my $before = cpu($ssh->{pid});
-			my ($s, $b, $c) = run_ingest($source);
+			my ($s, $b, $c) = run_ingest($source, $xmp);
 			$cpu = cpu($ssh->{pid}) - $before;
 			push @seconds, $s;
 			($bytes, $opened) = ($b, $c);
 			($found, $false) = positions($source);
+			$formats{$xmp} = formats($source, $xmp);
 			psql("DROP SERVER $source CASCADE; DELETE FROM trident.site WHERE source = '$source'");
 		}
-		kill 'TERM', $proxy;
-		waitpid $proxy, 0;
-		undef $proxy;
 	}
 	my $first = $seconds[0];
 	@seconds = sort { $a <=> $b } @seconds;

@@ -192,7 +192,7 @@ kill 'KILL', $pid;
 wait_until('the server recovers', sub {
 	!-e "/proc/$pid" && system("psql -XAtqc 'SELECT 1' -h " . $node->host . ' -p ' . $node->port . ' postgres >/dev/null 2>&1') == 0 });
 wait_until('the job ends', sub { value("SELECT state IN ('done', 'failed') FROM trident.job WHERE id = $id") eq 't' });
-is(value("SELECT state, attempts FROM trident.job WHERE id = $id"), 'done|2', 'a worker killed by -9: the next one resumes');
+is(value("SELECT state, attempts, progress->>'points' FROM trident.job WHERE id = $id"), 'done|2|160', 'a worker killed by -9: the next one resumes, and goes on counting');
 is(value(q{SELECT count(*) FROM trident.gps_point g JOIN trident.site s ON s.id = g.site WHERE s.source = 'slow3'}), 160, 'all positions are there');
 
 # The source is dropped; a server stalls.

@@ -10,6 +10,7 @@ package SftpTest;
 
 use strict;
 use warnings;
+use feature 'state';
 
 use Cwd qw(abs_path);
 use Exporter 'import';
@@ -21,7 +22,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes ();
 
-our @EXPORT = qw(sftp_node source_sql wait_until jpeg write_file user_name);
+our @EXPORT = qw(sftp_node source_sql wait_until jpeg write_file user_name start_proxy);
 
 sub user_name
 {
@@ -61,14 +62,13 @@ sub make_key
 	return;
 }
 
-# Start with the configuration as it is now.
+# Start with the configuration as it is now; its lines come before ours.
 sub start
 {
 	my ($self) = @_;
 	my $path = $self->{path};
-
-	open my $f, '>', "$path/sshd_config" or die;
-	print $f <<"END", map { "$_\n" } @{ $self->{config} };
+	my %theirs = map { (split)[0] => 1 } @{ $self->{config} };
+	my $ours = <<"END";
 ListenAddress 127.0.0.1
 Port $self->{port}
 HostKey $path/host
@@ -84,7 +84,9 @@ Compression yes
 LogLevel VERBOSE
 Subsystem sftp internal-sftp
 END
-	close $f;
+
+	write_file("$path/sshd_config", join '', map { "$_\n" } @{ $self->{config} },
+		grep { !$theirs{ (split)[0] } } split /\n/, $ours);
 	my $pid = fork // die;
 	if ($pid == 0)
 	{
@@ -156,6 +158,47 @@ sub fingerprint
 	return $found;
 }
 
+# A proxy before a port, with arguments of test/tools/delayproxy.c; port => N
+# for one that listens there.  An object that ends it by its pid.
+sub start_proxy
+{
+	my ($to, $arguments, %o) = @_;
+	state $program;
+	my $port_file = PostgreSQL::Test::Utils::tempdir() . '/port';
+
+	if (!defined $program)
+	{
+		$program = PostgreSQL::Test::Utils::tempdir() . '/delayproxy';
+		PostgreSQL::Test::Utils::system_or_bail('cc', '-O1', '-o', $program, 'test/tools/delayproxy.c');
+	}
+	my $pid = fork // die;
+	if ($pid == 0)
+	{
+		exec $program, '-l', $o{port} // 0, '-t', $to, '-R', $port_file, @$arguments
+		  or POSIX::_exit(127);
+	}
+	wait_until('the proxy listens', sub { -s $port_file });
+	return bless { pid => $pid, port => PostgreSQL::Test::Utils::slurp_file($port_file) + 0 }, 'SftpTest::Proxy';
+}
+
+sub SftpTest::Proxy::stop
+{
+	my ($self) = @_;
+	my $pid = delete $self->{pid} // return;
+
+	kill 'KILL', $pid;
+	waitpid $pid, 0;
+	return;
+}
+
+sub SftpTest::Proxy::DESTROY
+{
+	my ($self) = @_;
+	local $?;
+	$self->stop;
+	return;
+}
+
 sub DESTROY
 {
 	my ($self) = @_;
@@ -175,12 +218,13 @@ sub source_sql
 	my $pin = defined $host_key ? ", host_key '$host_key'" : '';
 	my $user = user_name();
 	my $more = $o{mapping} ? ", $o{mapping}" : '';
+	my $login = $o{login} // "user '$user', private_key '$key'$more";
 
 	return <<"END";
 CREATE SERVER $name FOREIGN DATA WRAPPER trident_sftp
 	OPTIONS (host '127.0.0.1', port '$port'$pin$options);
 CREATE USER MAPPING FOR CURRENT_USER SERVER $name
-	OPTIONS (user '$user', private_key '$key'$more);
+	OPTIONS ($login);
 END
 }
 
