@@ -215,9 +215,11 @@ add_lane(TridentIngestRun *run, TridentPoolMember *member, bool is_reused)
 	dlist_init(&lane->images);
 	dlist_push_tail(&run->lanes, &lane->node);
 	run->nlanes++;
-	trident_job_add(&run->job, is_reused ? TRIDENT_INGEST_REUSED : TRIDENT_INGEST_OPENED, 1);
 	if (is_reused)
+	{
+		trident_job_add(&run->job, TRIDENT_INGEST_REUSED, 1);
 		trident_job_add(&run->job, TRIDENT_INGEST_SAVED_MS, last_connect_ms);
+	}
 }
 
 /* Take an idle connection, or make one if "fresh" allows. */
@@ -289,6 +291,7 @@ step_lane(TridentIngestRun *run, TridentIngestLane *lane)
 	if (!lane->was_ready && trident_ingest_connection_is_ready(lane->connection))
 	{
 		lane->was_ready = true;
+		trident_job_add(&run->job, TRIDENT_INGEST_OPENED, 1);
 		last_connect_ms = trident_ingest_now_ms() - lane->started_ms;
 	}
 	return true;

@@ -39,7 +39,8 @@ fail_login(TridentIngestSsh *ssh, int rc)
 		rc == LIBSSH2_ERROR_SOCKET_DISCONNECT || rc == LIBSSH2_ERROR_TIMEOUT ||
 		(!by_key && !is_refused && rc != LIBSSH2_ERROR_PASSWORD_EXPIRED))
 	{
-		trident_ingest_ssh_fail(ssh, TRIDENT_INGEST_FAILURE_TRANSIENT, trident_ingest_ssh_error(ssh));
+		trident_ingest_ssh_fail(ssh, TRIDENT_INGEST_FAILURE_TRANSIENT,
+								trident_ingest_ssh_error(ssh));
 		return;
 	}
 	trident_ingest_fail(&ssh->failure, TRIDENT_INGEST_FAILURE_PERMANENT,

@@ -25,7 +25,7 @@ sub value { return $node->safe_psql('postgres', $_[0]) }
 # Paths as trident shows them are text; these are the bytes.
 value(q{CREATE FUNCTION unnamed(shown text) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
 	SELECT string_agg(CASE WHEN length(m[1]) = 4 THEN decode(substr(m[1], 3), 'hex') ELSE convert_to(m[1], 'UTF8') END, '' ORDER BY n)
-	FROM regexp_matches(shown, '(\\x[0-9a-f]{2}|.)', 'g') WITH ORDINALITY x (m, n) $$});
+	FROM regexp_matches(shown, '(\\\\x[0-9a-f]{2}|.)', 'g') WITH ORDINALITY x (m, n) $$});
 
 # A tree: lengths around those of packets, names of any bytes, several READDIRs.
 sub fill
@@ -45,7 +45,7 @@ sub fill
 	utime 2_000_000_000, 2_000_000_000, "$tree/l255";
 	foreach my $i (1 .. 40)
 	{
-		my @at = $i % 5 ? ($i, -$i * 2.5) : ();
+		my @at = $i % 5 ? ($i, -$i * 2.5) : (undef, undef);
 		write_file("$tree/photos/i$i.jpg", jpeg(@at, pad => $i % 4 ? 0 : 5_000 * $i, size => 5000 * ($i % 3)));
 	}
 	return;

@@ -43,9 +43,10 @@ sub attempts
 	return scalar @found;
 }
 
-chmod 0755, $ssh->{path}, "$ssh->{path}/files";
 mkdir $site;
 write_file("$site/i$_.jpg", jpeg($_, -$_)) foreach 1 .. 30;
+# The user who logs in is another than the one who runs this.
+chmod 0755, "$ssh->{path}/..", $ssh->{path}, "$ssh->{path}/files", $site, glob "$site/*";
 foreach ([ 'by_password', $password_port, $password ], [ 'by_keyboard', $keyboard_port, $password ],
 	[ 'wrong_password', $password_port, $wrong ], [ 'wrong_keyboard', $keyboard_port, $wrong ])
 {
