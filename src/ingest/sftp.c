@@ -171,7 +171,8 @@ trident_ingest_sftp_new(int requests, void *owner)
 	*to++ = TRIDENT_INGEST_FXP_INIT;
 	put_uint32(to, PROTOCOL_VERSION);
 
-	to = begin_request(sftp, TRIDENT_INGEST_FXP_EXTENDED, 4 + strlen(limits), on_limits, sftp, NULL);
+	to = begin_request(sftp, TRIDENT_INGEST_FXP_EXTENDED, 4 + strlen(limits),
+					   on_limits, sftp, NULL);
 	put_string(to, limits, (uint32) strlen(limits));
 	return sftp;
 }
@@ -220,7 +221,8 @@ trident_ingest_sftp_read(TridentIngestSftp *sftp, const void *handle,
 						 TridentIngestReplyFunction function, void *argument)
 {
 	Request    *request;
-	uint8	   *to = begin_request(sftp, TRIDENT_INGEST_FXP_READ, 4 + (size_t) handle_length + 8 + 4,
+	uint8	   *to = begin_request(sftp, TRIDENT_INGEST_FXP_READ,
+								   4 + (size_t) handle_length + 8 + 4,
 								   function, argument, &request);
 
 	request->wanted = bytes;

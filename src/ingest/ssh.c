@@ -131,9 +131,10 @@ step_channel(TridentIngestSsh *ssh)
 	if (rc == LIBSSH2_ERROR_EAGAIN)
 		return false;
 	trident_ingest_ssh_fail(ssh, rc == LIBSSH2_ERROR_CHANNEL_FAILURE ?
-				 TRIDENT_INGEST_FAILURE_LIMIT : TRIDENT_INGEST_FAILURE_TRANSIENT,
-				 rc == LIBSSH2_ERROR_CHANNEL_FAILURE ?
-				 "it refused to open a channel (MaxSessions of OpenSSH)" : trident_ingest_ssh_error(ssh));
+							TRIDENT_INGEST_FAILURE_LIMIT : TRIDENT_INGEST_FAILURE_TRANSIENT,
+							rc == LIBSSH2_ERROR_CHANNEL_FAILURE ?
+							"it refused to open a channel (MaxSessions of OpenSSH)" :
+							trident_ingest_ssh_error(ssh));
 	return true;
 }
 
@@ -149,7 +150,8 @@ step_subsystem(TridentIngestSsh *ssh)
 	else if (rc == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED)
 		trident_ingest_ssh_fail(ssh, TRIDENT_INGEST_FAILURE_PERMANENT, "it has no SFTP subsystem for this user");
 	else
-		trident_ingest_ssh_fail(ssh, TRIDENT_INGEST_FAILURE_TRANSIENT, trident_ingest_ssh_error(ssh));
+		trident_ingest_ssh_fail(ssh, TRIDENT_INGEST_FAILURE_TRANSIENT,
+								trident_ingest_ssh_error(ssh));
 	return true;
 }
 

@@ -95,7 +95,8 @@ fail_handshake(TridentIngestSsh *ssh, int rc)
 			trident_ingest_fail_hint(&ssh->failure, "Try again, or lower the option connections of the foreign server.");
 			break;
 		default:
-			trident_ingest_ssh_fail(ssh, TRIDENT_INGEST_FAILURE_TRANSIENT, trident_ingest_ssh_error(ssh));
+			trident_ingest_ssh_fail(ssh, TRIDENT_INGEST_FAILURE_TRANSIENT,
+									trident_ingest_ssh_error(ssh));
 			return;
 	}
 	ssh->phase = TRIDENT_INGEST_FAILED;
@@ -153,8 +154,10 @@ trident_ingest_ssh_step_handshake(TridentIngestSsh *ssh)
 		fail_handshake(ssh, rc);
 	else if (check_host_key(ssh))
 	{
-		trident_ingest_ssh_enter(ssh, ssh->target->user ? TRIDENT_INGEST_LOGIN : TRIDENT_INGEST_OPEN);
-		ssh->login = ssh->target->private_key ? TRIDENT_INGEST_LOGIN_KEY : TRIDENT_INGEST_LOGIN_PASSWORD;
+		trident_ingest_ssh_enter(ssh, ssh->target->user ? TRIDENT_INGEST_LOGIN :
+								 TRIDENT_INGEST_OPEN);
+		ssh->login = ssh->target->private_key ? TRIDENT_INGEST_LOGIN_KEY :
+			TRIDENT_INGEST_LOGIN_PASSWORD;
 	}
 	return true;
 }
