@@ -167,17 +167,21 @@ trident_ingest_write_load(TridentIngestRun *run)
 	" position_source text, altitude_m float8, altitude_source text," \
 	" relative_altitude_m float8, direction float8, direction_ref text"
 
+/*
+ * The folder is looked up row by row: a join with it is taken for one row, and
+ * what comes after it for nested loops over hundreds.
+ */
 static const char write_photos[] =
 "WITH input AS MATERIALIZED ("
-" SELECT f.id AS folder_id, x.* FROM jsonb_to_recordset($2::jsonb) AS x (" PHOTO_COLUMNS ")"
-" JOIN trident.site_folder f ON f.site = $1::bigint AND f.path = x.folder"
+" SELECT (SELECT f.id FROM trident.site_folder f WHERE f.site = $1::bigint AND f.path = x.folder) AS folder_id,"
+" x.* FROM jsonb_to_recordset($2::jsonb) AS x (" PHOTO_COLUMNS ")"
 "), written AS ("
 " INSERT INTO trident.photo (site, folder, name, name_bytes, size, modified, status, reason,"
 " captured_at, captured_local, captured_zone, make, model, bytes_read, reads)"
 " SELECT $1::bigint, folder_id, name, name_bytes::bytea, size, to_timestamp(modified), status, reason,"
 " timestamptz 'epoch' + captured_at * interval '1 microsecond',"
 " timestamp 'epoch' + captured_local * interval '1 microsecond',"
-" captured_zone, make, model, bytes_read, reads FROM input"
+" captured_zone, make, model, bytes_read, reads FROM input WHERE folder_id IS NOT NULL"
 " ON CONFLICT (folder, name) DO UPDATE SET name_bytes = EXCLUDED.name_bytes, size = EXCLUDED.size,"
 " modified = EXCLUDED.modified, status = EXCLUDED.status, reason = EXCLUDED.reason,"
 " captured_at = EXCLUDED.captured_at, captured_local = EXCLUDED.captured_local,"
