@@ -11,6 +11,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
@@ -40,29 +41,47 @@ trident_base_extension_oid(void)
 	return known_extension;
 }
 
-char *
-trident_base_extension_version(Oid extension)
+/* A copy of its row; NULL: there is none. */
+static HeapTuple
+extension_row(Oid extension, TupleDesc *columns)
 {
 	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
-	HeapTuple	tuple;
-	char	   *version = NULL;
+	HeapTuple	row;
 
 	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(extension));
 	scan = systable_beginscan(rel, ExtensionOidIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		bool		isnull;
-		Datum		datum = heap_getattr(tuple, Anum_pg_extension_extversion,
-										 RelationGetDescr(rel), &isnull);
-
-		if (!isnull)
-			version = TextDatumGetCString(datum);
-	}
+	row = systable_getnext(scan);
+	if (HeapTupleIsValid(row))
+		row = heap_copytuple(row);
+	*columns = CreateTupleDescCopy(RelationGetDescr(rel));
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
-	return version;
+	return row;
+}
+
+char *
+trident_base_extension_version(Oid extension)
+{
+	TupleDesc	columns;
+	HeapTuple	row = extension_row(extension, &columns);
+	Datum		datum;
+	bool		isnull;
+
+	if (row == NULL)
+		return NULL;
+	datum = heap_getattr(row, Anum_pg_extension_extversion, columns, &isnull);
+	return isnull ? NULL : TextDatumGetCString(datum);
+}
+
+bool
+trident_base_extension_is_mine(Oid extension)
+{
+	TupleDesc	columns;
+	HeapTuple	row = extension_row(extension, &columns);
+
+	return row != NULL &&
+		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(row->t_data));
 }

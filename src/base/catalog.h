@@ -22,4 +22,7 @@ extern Oid	trident_base_extension_oid(void);
 /* Its version, palloc'd; NULL where there is no such extension. */
 extern char *trident_base_extension_version(Oid extension);
 
+/* Has this transaction created or updated it, so that no other sees it yet? */
+extern bool trident_base_extension_is_mine(Oid extension);
+
 #endif							/* TRIDENT_BASE_CATALOG_H */

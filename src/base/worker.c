@@ -161,6 +161,11 @@ can_start(int kind, TridentBaseWorkerFailure *failure)
 		return refuse(failure, ERRCODE_UNDEFINED_OBJECT,
 					  "extension \"trident\" is not in this database", NULL,
 					  "Run CREATE EXTENSION trident.");
+	if (trident_base_extension_is_mine(trident_base_extension_oid()))
+		return refuse(failure, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+					  psprintf("%s worker could not be started", name),
+					  "This transaction has created or updated the extension, and no worker sees it yet.",
+					  "Commit it first.");
 	if (!trident_base_worker_kind_allowed(kind))
 		return refuse(failure, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 					  psprintf("%s worker does not run on a standby", name),

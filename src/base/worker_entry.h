@@ -12,7 +12,7 @@
  *	any -> idle			it ended because it was to end, or had nothing to do
  *	any -> failed		it ended otherwise, or could not be started; the
  *						launcher tries again at retry_at while it is wanted
- *	idle, failed -> free	the database or the extension is gone
+ *	any -> free			the database or the extension is gone
  *
  * "live" is starting, running or ready.  Each start has a generation of its
  * own, so that a late process of an earlier start finds that it is not meant.

@@ -155,17 +155,21 @@ trident_base_worker_check_version(Oid extension_oid)
 				 errhint("Run ALTER EXTENSION trident UPDATE in this database; if the library is the older one, restart the server with the new one.")));
 }
 
-/* The extension is the one meant, in the version that this library serves. */
-static void
+/*
+ * Is the extension the one meant?  Then in the version that this library
+ * serves.  One asked for before it was dropped is nobody's need any longer.
+ */
+static bool
 check_extension(void)
 {
+	bool		there;
+
 	trident_base_worker_begin(0);
-	if (trident_base_extension_oid() != extension)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("extension \"trident\" was dropped or created again")));
-	trident_base_worker_check_version(extension);
+	there = trident_base_extension_oid() == extension;
+	if (there)
+		trident_base_worker_check_version(extension);
 	trident_base_worker_commit();
+	return there;
 }
 
 /* Connect, run the kind's body, and keep the error that leaves it. */
@@ -176,13 +180,16 @@ run_kind(void)
 
 	PG_TRY();
 	{
-		if (me->kind != TRIDENT_BASE_WORKER_PROBE)
-			check_extension();
-		busy_at = GetCurrentTimestamp();
-		kind->run(me->number);
-		/* terminated is not stopped: it is wanted again */
-		if (!ShutdownRequestPending || me->stop)
-			end = me->kind == TRIDENT_BASE_WORKER_PROBE ? END_GONE : END_DONE;
+		if (me->kind != TRIDENT_BASE_WORKER_PROBE && !check_extension())
+			end = END_GONE;
+		else
+		{
+			busy_at = GetCurrentTimestamp();
+			kind->run(me->number);
+			/* terminated is not stopped: it is wanted again */
+			if (!ShutdownRequestPending || me->stop)
+				end = me->kind == TRIDENT_BASE_WORKER_PROBE ? END_GONE : END_DONE;
+		}
 	}
 	PG_CATCH();
 	{

@@ -124,6 +124,18 @@ read_directory_blocks(Relation index, TridentIndexModel *model)
 	return true;
 }
 
+/* Do the lists of the cells follow each other?  They are indexes of arrays. */
+static bool
+is_sound(const TridentIndexCentroids *centroids)
+{
+	const int  *first = centroids->first;
+
+	for (int i = 0; i < centroids->ncoarse; i++)
+		if (first[i] > first[i + 1])
+			return false;
+	return first[0] == 0 && first[centroids->ncoarse] == centroids->nlists;
+}
+
 /* Lay the centroids out in chunk and read them, or set the flat model. */
 static bool
 read_centroids(Relation index, TridentIndexModel *model, char *chunk)
@@ -143,7 +155,8 @@ read_centroids(Relation index, TridentIndexModel *model, char *chunk)
 	if (BlockNumberIsValid(meta->model))
 	{
 		if (!read_model_values(index, meta->model, meta->generation, chunk,
-							   coarse_values + list_values + c->ncoarse + 1))
+							   coarse_values + list_values + c->ncoarse + 1) ||
+			!is_sound(c))
 			return false;
 	}
 	else
@@ -267,6 +280,16 @@ trident_index_model_read(Relation index, const TridentIndexMeta *meta,
 	return NULL;
 }
 
+void
+trident_index_model_damaged(Relation index)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INDEX_CORRUPTED),
+			 errmsg("index \"%s\" has a damaged model",
+					RelationGetRelationName(index)),
+			 errhint("Run trident_index_check() to see what is damaged, then REINDEX.")));
+}
+
 const TridentIndexModel *
 trident_index_model(Relation index)
 {
@@ -286,11 +309,7 @@ trident_index_model(Relation index)
 
 		trident_index_meta_read(index, &meta);
 		if (meta.generation == generation)
-			ereport(ERROR,
-					(errcode(ERRCODE_INDEX_CORRUPTED),
-					 errmsg("index \"%s\" has lost pages of its model",
-							RelationGetRelationName(index)),
-					 errhint("Run trident_index_check() to see what is damaged, then REINDEX.")));
+			trident_index_model_damaged(index);
 	}
 	if (index->rd_amcache)
 		pfree(index->rd_amcache);

@@ -328,6 +328,8 @@ trident_index_retrain_if_due(Relation index, double rows)
 	retrain.heap = table_open(index->rd_index->indrelid, NoLock);
 	retrain.index_info = BuildIndexInfo(index);
 	retrain.old = trident_index_model_read(index, &retrain.meta, context);
+	if (retrain.old == NULL)
+		trident_index_model_damaged(index);
 	retrain.coder = retrain.old->coder;
 	retrain.max_blocks = RelationGetNumberOfBlocks(index);
 	retrain.copied = MemoryContextAllocExtended(context,

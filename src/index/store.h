@@ -64,11 +64,14 @@ extern void trident_index_meta_read(Relation index, TridentIndexMeta *meta);
 
 /*
  * Read the model that meta describes into one chunk of context; NULL where it
- * has been replaced meanwhile.
+ * has been replaced meanwhile, or is damaged.
  */
 extern TridentIndexModel *trident_index_model_read(Relation index,
 												   const TridentIndexMeta *meta,
 												   MemoryContext context);
+
+/* The error for a model that is not there and has not been replaced. */
+extern void trident_index_model_damaged(Relation index) pg_attribute_noreturn();
 
 /* The model in use, from cache or disk; see TridentIndexModel. */
 extern const TridentIndexModel *trident_index_model(Relation index);

@@ -148,6 +148,8 @@ like(($node->psql('a', "SET lock_timeout = '1s'; SELECT ensure(200)"))[2],
 $session->query_safe('COMMIT');
 $session->quit;
 await_state('none', 'nothing is left of it afterwards');
+like(($node->psql('a', 'BEGIN; CREATE EXTENSION trident; SELECT ensure(20000)'))[2],
+	qr/could not be started.*This transaction has created or updated/s, 'nobody waits for a worker that cannot see the extension');
 quickly('a', 'CREATE EXTENSION trident', 'created again');
 await_state('ready', 'and the new one is served, as its probe says');
 quickly('a', 'DROP SCHEMA public CASCADE', 'dropped by the schema it is in');
