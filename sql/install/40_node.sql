@@ -41,6 +41,12 @@ CREATE TABLE trident.node_seen (
 COMMENT ON TABLE trident.node_seen IS
 	'what the last trident_node_check() saw of each node; not dumped';
 
+CREATE FUNCTION trident.processors()
+RETURNS integer
+	AS 'MODULE_PATHNAME', 'trident_exchange_processors' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION trident.processors() IS
+	'how many processors this machine has: what other nodes ask when they connect, since more statements than that at a time only slow each other down';
+
 CREATE FUNCTION trident_node_identity()
 RETURNS uuid
 	LANGUAGE sql STABLE PARALLEL SAFE

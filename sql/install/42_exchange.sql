@@ -34,7 +34,8 @@ CREATE FUNCTION trident.exchange_rows(
 	OUT opened bigint,
 	OUT open_failures bigint,
 	OUT closed bigint,
-	OUT reused bigint)
+	OUT reused bigint,
+	OUT bundled bigint)
 RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'trident_exchange_rows' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 10;
 COMMENT ON FUNCTION trident.exchange_rows() IS
@@ -56,7 +57,7 @@ GRANT EXECUTE ON FUNCTION trident.exchange_memory() TO pg_monitor;
 
 CREATE VIEW trident.stat_exchange AS
 	SELECT s.srvname AS node, e.calls, e.direct_calls, e.errors, e.failures, e.timeouts,
-		e.rejected, e.retries, e.cancels, e.bytes_sent, e.bytes_received, e.mean_ms, e.p50_ms,
+		e.rejected, e.retries, e.cancels, e.bundled, e.bytes_sent, e.bytes_received, e.mean_ms, e.p50_ms,
 		e.p95_ms, e.p99_ms, e.max_ms, e.breaker, e.breaker_opens, e.answered_at, e.failed_at
 	FROM trident.exchange_rows() e
 	JOIN pg_catalog.pg_foreign_server s ON s.oid OPERATOR(pg_catalog.=) e.server;
@@ -71,6 +72,7 @@ COMMENT ON COLUMN trident.stat_exchange.timeouts IS 'those without an answer bef
 COMMENT ON COLUMN trident.stat_exchange.rejected IS 'those not tried: the breaker was open, or a bound was met';
 COMMENT ON COLUMN trident.stat_exchange.retries IS 'times that a call was tried again';
 COMMENT ON COLUMN trident.stat_exchange.cancels IS 'calls given up by the session while they ran; not among calls';
+COMMENT ON COLUMN trident.stat_exchange.bundled IS 'calls that were sent in one statement with others, since they waited for a connection together';
 COMMENT ON COLUMN trident.stat_exchange.bytes_sent IS 'bytes of parameters, and of statements that are not kept prepared';
 COMMENT ON COLUMN trident.stat_exchange.bytes_received IS 'bytes of memory that results took';
 COMMENT ON COLUMN trident.stat_exchange.mean_ms IS 'mean time from submission until the answer, of calls that succeeded; ms';
@@ -95,7 +97,7 @@ COMMENT ON VIEW trident.stat_pool IS
 	'connections to each node of this database, of all processes, now and since server start; empty where trident is not in shared_preload_libraries';
 COMMENT ON COLUMN trident.stat_pool.node IS 'the node';
 COMMENT ON COLUMN trident.stat_pool.connections IS 'connections now, being made, idle or busy';
-COMMENT ON COLUMN trident.stat_pool.running IS 'calls that run now, each over a connection of its own';
+COMMENT ON COLUMN trident.stat_pool.running IS 'calls that run now, each over a connection of its own but for those that were sent together';
 COMMENT ON COLUMN trident.stat_pool.waiting IS 'calls that wait for a connection now';
 COMMENT ON COLUMN trident.stat_pool.place_connections IS 'connections now to the same host and port, of all databases of this server: what pool_size bounds';
 COMMENT ON COLUMN trident.stat_pool.pool_size IS 'how many there may be: the setting of the node, else trident.exchange_pool_size';

@@ -66,3 +66,26 @@ RETURNS bytea
 	AS 'MODULE_PATHNAME', 'trident_search_shards' LANGUAGE C STABLE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION trident.search_shards(integer, text[], trident.vector, integer, text, text, text[], text[], text[], text, text[], text[], float8, float8, integer, text, text) IS
 	'what trident_search() on another node calls here: the k nearest rows of tables of this node together, none beyond bound, packed; with the rights of the role that calls; error 08P01 where version wire of the form is not served';
+
+CREATE FUNCTION trident.search_shards_many(
+	wire integer,
+	shards text[],
+	queries bytea[],
+	k integer,
+	metric text,
+	vector_column text,
+	key text[],
+	columns text[],
+	types text[],
+	filter text,
+	filter_types text[],
+	filter_values text[],
+	bound float8,
+	target_recall float8,
+	probes integer,
+	index_order text,
+	filter_extensions text)
+RETURNS SETOF bytea
+	AS 'MODULE_PATHNAME', 'trident_search_shards_many' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 16;
+COMMENT ON FUNCTION trident.search_shards_many(integer, text[], bytea[], integer, text, text, text[], text[], text[], text, text[], text[], float8, float8, integer, text, text) IS
+	'trident.search_shards() for up to 1000 queries of equal dimensions at once, each a vector in the binary form of its type: a row for each, in their order; an error of one is an error of all';

@@ -17,6 +17,7 @@
 #include "base/guc.h"
 #include "base/shmem.h"
 
+int			trident_base_exchange_bundle_size = 16;
 int			trident_base_exchange_connect_timeout = 5000;
 int			trident_base_exchange_idle_timeout = 600000;
 int			trident_base_exchange_lifetime = 3600000;
@@ -97,6 +98,14 @@ void
 trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 {
 	simd_assign_callback = simd_assign;
+
+	DefineCustomIntVariable("trident.exchange_bundle_size",
+							"Sets how many searches may go to a node in one statement.",
+							"Searches that wait for a connection and differ in the query vector alone share "
+							"one, and the reading of rows with it. 1 sends each by itself.",
+							&trident_base_exchange_bundle_size,
+							16, 1, 64,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("trident.exchange_connect_timeout",
 							"Sets how long to wait for a connection to a node.",

@@ -17,6 +17,9 @@ typedef enum TridentBaseExchangeMode
 	TRIDENT_BASE_EXCHANGE_MODE_DIRECT	/* the backend */
 } TridentBaseExchangeMode;
 
+/* trident.exchange_bundle_size: calls in one statement at most. */
+extern int	trident_base_exchange_bundle_size;
+
 /* trident.exchange_connect_timeout: ms until a connection is established. */
 extern int	trident_base_exchange_connect_timeout;
 

@@ -125,6 +125,10 @@ put_calls(Space *space, const TridentExchangeCall *calls, int ncalls)
 			filled.sql = copies ? copies[i - 1].sql : NULL;
 		else
 			filled.sql = put_string(space, call->sql);
+		if (before && before->many == call->many)
+			filled.many = copies ? copies[i - 1].many : NULL;
+		else
+			filled.many = put_string(space, call->many);
 		filled.purpose = put_string(space, call->purpose);
 		filled.types = put(space, call->types, sizeof(Oid) * call->nparams);
 		filled.lengths = put(space, call->lengths, sizeof(int) * call->nparams);
@@ -176,11 +180,10 @@ trident_exchange_call_hash(const TridentExchangeCall *call)
 											strlen(call->sql), call->nparams));
 }
 
-/* The cells and values of a result. */
+/* The cells and values of some rows of a result. */
 static char *
-put_rows(Space *space, const PGresult *result)
+put_rows(Space *space, const PGresult *result, int first, int nrows)
 {
-	int			nrows = PQntuples(result);
 	int			ncolumns = PQnfields(result);
 	Size		ncells = (Size) nrows * ncolumns;
 	Size		offset = ncells * sizeof(Cell);
@@ -192,8 +195,8 @@ put_rows(Space *space, const PGresult *result)
 	{
 		for (int column = 0; column < ncolumns; column++)
 		{
-			bool		is_null = PQgetisnull(result, row, column);
-			int			length = PQgetlength(result, row, column);
+			bool		is_null = PQgetisnull(result, first + row, column);
+			int			length = PQgetlength(result, first + row, column);
 
 			if (cells)
 			{
@@ -202,7 +205,7 @@ put_rows(Space *space, const PGresult *result)
 				cell->offset = used - start;
 				cell->length = is_null ? -1 : length;
 				if (!is_null)
-					memcpy(space->base + used, PQgetvalue(result, row, column),
+					memcpy(space->base + used, PQgetvalue(result, first + row, column),
 						   length + 1);
 			}
 			if (!is_null)
@@ -235,11 +238,13 @@ put_reply(Space *space, const TridentExchangeRun *run,
 	{
 		const char *affected = PQcmdTuples(outcome->result);
 
-		filled.nrows = PQntuples(outcome->result);
+		filled.nrows = outcome->nrows;
 		filled.ncolumns = PQnfields(outcome->result);
-		if (affected[0] != '\0')
+		if (outcome->nrows < PQntuples(outcome->result))
+			filled.affected = outcome->nrows;
+		else if (affected[0] != '\0')
 			filled.affected = strtoll(affected, NULL, 10);
-		filled.rows = put_rows(space, outcome->result);
+		filled.rows = put_rows(space, outcome->result, outcome->first_row, outcome->nrows);
 	}
 	else
 	{

@@ -513,6 +513,8 @@ trident_exchange_conn_outcome(const TridentExchangeConn *conn,
 	outcome->result = conn->result;
 	outcome->origin = TRIDENT_EXCHANGE_FROM_REMOTE;
 	outcome->ok = PQresultStatus(conn->result) != PGRES_FATAL_ERROR;
-	if (!outcome->ok)
+	if (outcome->ok)
+		outcome->nrows = PQntuples(conn->result);
+	else
 		trident_exchange_conn_explain(conn->result, outcome);
 }

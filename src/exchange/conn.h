@@ -45,6 +45,8 @@ typedef struct TridentExchangeOutcome
 {
 	bool		ok;
 	PGresult   *result;			/* or NULL; freed by the connection */
+	int			first_row;		/* ok: these of its rows */
+	int			nrows;
 	TridentExchangeOrigin origin;
 	int			sqlstate;
 	const char *message;

@@ -25,6 +25,7 @@
 #include "base/error.h"
 #include "base/guc.h"
 #include "base/wait.h"
+#include "exchange/bundle.h"
 #include "exchange/call.h"
 #include "exchange/engine.h"
 #include "exchange/shared.h"
@@ -57,6 +58,7 @@ open_link(void *arg, void *key)
 	link->conn = trident_exchange_conn_open(route, connect_by);
 	link->route = route;
 	link->position = -1;
+	dlist_init(&link->tasks);
 	link->is_connecting = true;
 	dlist_push_tail(&engine->links, &link->node);
 	engine->nlinks++;
@@ -81,6 +83,15 @@ end_connecting(TridentExchangeLink *link)
 	link->route->peer->nconnecting--;
 }
 
+/* No statement runs there any more. */
+static void
+end_statement(TridentExchangeLink *link)
+{
+	if (link->nsent > 0)
+		link->route->peer->nbusy--;
+	link->nsent = 0;
+}
+
 static void
 close_link(void *arg, void *conn)
 {
@@ -88,6 +99,7 @@ close_link(void *arg, void *conn)
 	TridentExchangeLink *link = conn;
 
 	end_connecting(link);
+	end_statement(link);
 	link->route->nconns--;
 	if (link->route->stat)
 	{
@@ -449,16 +461,24 @@ finish(TridentExchangeEngine *engine, TridentExchangeTask *task,
 	engine->finish(task, outcome);
 }
 
-/* Take the task off its connection. */
+/* Take the task off its connection; the link is the caller's to see to. */
 static void
 detach(TridentExchangeTask *task)
 {
 	dlist_delete(&task->node);
-	task->link->task = NULL;
+	dlist_delete(&task->on_link);
 	task->link = NULL;
 	task->route->nrunning--;
 	if (task->route->stat)
 		pg_atomic_fetch_sub_u32(&task->route->stat->nrunning, 1);
+}
+
+/* A statement whose answer nobody waits for any more is given up. */
+static void
+drop_forsaken(TridentExchangeEngine *engine, TridentExchangeLink *link)
+{
+	if (dlist_is_empty(&link->tasks))
+		trident_pool_drop(engine->pool, link->member);
 }
 
 void
@@ -475,7 +495,7 @@ trident_exchange_engine_remove(TridentExchangeEngine *engine, TridentExchangeTas
 	{
 		trident_exchange_stat_add(task->route->stat, TRIDENT_EXCHANGE_CANCELS, 1);
 		detach(task);
-		trident_pool_drop(engine->pool, link->member);
+		drop_forsaken(engine, link);
 	}
 	task->state = TRIDENT_EXCHANGE_TASK_DONE;
 }
@@ -494,7 +514,7 @@ trident_exchange_engine_fail(TridentExchangeEngine *engine, TridentExchangeTask 
 	}
 	detach(task);
 	finish(engine, task, outcome);
-	trident_pool_drop(engine->pool, link->member);
+	drop_forsaken(engine, link);
 }
 
 void
@@ -514,34 +534,65 @@ trident_exchange_engine_fail_waiting(TridentExchangeEngine *engine,
 	}
 }
 
-void
-trident_exchange_engine_start(TridentExchangeEngine *engine, TridentExchangeTask *task,
-							  TridentExchangeLink *link)
+/* Put a task that waits on the connection. */
+static void
+attach(TridentExchangeEngine *engine, TridentExchangeTask *task,
+	   TridentExchangeLink *link)
 {
-	long		remaining = (task->deadline - engine->now) / 1000;
+	TridentExchangeStat *stat = task->route->stat;
 
 	dequeue(task);
 	task->state = TRIDENT_EXCHANGE_TASK_SENT;
 	task->attempts++;
 	task->link = link;
+	task->place = link->nsent++;
 	task->reused = link->conn->was_used;
 	task->remote_pid = PQbackendPID(link->conn->pg);
-	link->task = task;
 	task->route->nrunning++;
-	if (task->route->stat)
+	if (stat)
 	{
-		pg_atomic_fetch_add_u32(&task->route->stat->nrunning, 1);
-		trident_exchange_stat_add(task->route->stat, TRIDENT_EXCHANGE_BYTES_SENT,
+		pg_atomic_fetch_add_u32(&stat->nrunning, 1);
+		trident_exchange_stat_add(stat, TRIDENT_EXCHANGE_BYTES_SENT,
 								  trident_exchange_call_bytes(task->call));
 		if (task->reused)
-			trident_exchange_stat_add(task->route->stat, TRIDENT_EXCHANGE_REUSED, 1);
+			trident_exchange_stat_add(stat, TRIDENT_EXCHANGE_REUSED, 1);
 	}
 	/* waiting for a new connection is what one costs, not what it saves */
 	if (link->conn->was_used)
 		task->route->peer->waited_ms += (engine->now - task->queued_at) / 1000.0;
 	dlist_push_tail(&engine->sent, &task->node);
-	trident_exchange_conn_run(link->conn, task->call, task->hash,
+	dlist_push_tail(&link->tasks, &task->on_link);
+}
+
+void
+trident_exchange_engine_start(TridentExchangeEngine *engine, TridentExchangeLink *link,
+							  int most)
+{
+	TridentExchangeTask *tasks[TRIDENT_EXCHANGE_MAX_BUNDLE];
+	int			n = trident_exchange_bundle_choose(link->route, most, tasks);
+	TridentExchangeCall bundle;
+	void	   *memory = n > 1 ? trident_exchange_bundle_make(tasks, n, &bundle) : NULL;
+	const TridentExchangeCall *call = memory ? &bundle : tasks[0]->call;
+	TimestampTz deadline = 0;
+	long		remaining;
+
+	if (memory == NULL)
+		n = 1;
+	link->route->peer->nbusy++;
+	link->sent_at = engine->now;
+	link->hash = memory ? trident_exchange_call_hash(call) : tasks[0]->hash;
+	for (int i = 0; i < n; i++)
+	{
+		attach(engine, tasks[i], link);
+		deadline = Max(deadline, tasks[i]->deadline);
+	}
+	if (n > 1)
+		trident_exchange_stat_add(link->route->stat, TRIDENT_EXCHANGE_BUNDLED, n);
+	remaining = (deadline - engine->now) / 1000;
+	trident_exchange_conn_run(link->conn, call, link->hash,
 							  trident_exchange_route_timeout(Max(remaining, 1)));
+	if (memory)
+		pfree(memory);
 	if (link->conn->state == TRIDENT_EXCHANGE_DEAD)
 		trident_exchange_engine_lost(engine, link);
 }
@@ -555,6 +606,7 @@ link_established(TridentExchangeEngine *engine, TridentExchangeLink *link)
 	TridentExchangePeer *peer = link->route->peer;
 
 	end_connecting(link);
+	peer->processors = link->conn->facts.processors;
 	peer->connect_ms += (link->conn->facts.connect_ms - peer->connect_ms) / 4;
 	link->route->breaker.failures = 0;
 	link->route->breaker.open_until = 0;
@@ -621,17 +673,31 @@ may_retry(const TridentExchangeEngine *engine, const TridentExchangeTask *task)
 		task->deadline > engine->now;
 }
 
+/* The next task of a connection, taken off it; the last one sent first. */
+static TridentExchangeTask *
+next_task(TridentExchangeLink *link)
+{
+	TridentExchangeTask *task = dlist_container(TridentExchangeTask, on_link,
+												dlist_tail_node(&link->tasks));
+
+	detach(task);
+	return task;
+}
+
 void
 trident_exchange_engine_lost(TridentExchangeEngine *engine, TridentExchangeLink *link)
 {
-	TridentExchangeTask *task = link->task;
+	bool		is_bundle = link->nsent > 1;
 	TridentExchangeOutcome outcome;
 
 	if (link->is_connecting)
 		connecting_failed(engine, link);
-	else if (task)
+	while (!dlist_is_empty(&link->tasks))
 	{
-		detach(task);
+		TridentExchangeTask *task = next_task(link);
+
+		if (is_bundle)
+			task->is_alone = true;
 		if (may_retry(engine, task))
 			enqueue(engine, task, true);
 		else
@@ -641,6 +707,15 @@ trident_exchange_engine_lost(TridentExchangeEngine *engine, TridentExchangeLink 
 		}
 	}
 	trident_pool_drop(engine->pool, link->member);
+}
+
+/* Is a prepared statement no good any more?  Its tables have changed, or it was
+ * dropped behind our back. */
+static bool
+is_stale(int sqlstate)
+{
+	return sqlstate == ERRCODE_FEATURE_NOT_SUPPORTED ||
+		sqlstate == ERRCODE_INVALID_SQL_STATEMENT_NAME;
 }
 
 /* A statement that the node itself asks to send again, in effect. */
@@ -653,34 +728,89 @@ is_worth_again(const TridentExchangeTask *task, const TridentExchangeOutcome *ou
 	/* conflict with recovery on a standby */
 	if (outcome->sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE)
 		return true;
-	/* prepared, and its tables have changed; or dropped behind our back */
-	return task->call->prepare &&
-		(outcome->sqlstate == ERRCODE_FEATURE_NOT_SUPPORTED ||
-		 outcome->sqlstate == ERRCODE_INVALID_SQL_STATEMENT_NAME);
+	return task->call->prepare && is_stale(outcome->sqlstate);
+}
+
+static const TridentExchangeOutcome misfit = {
+	.origin = TRIDENT_EXCHANGE_FROM_REMOTE,
+	.sqlstate = ERRCODE_PROTOCOL_VIOLATION,
+	.message = "the node's answer is not one to what was sent"
+};
+
+/*
+ * A bundle failed: whose fault that was shows when each call is sent by itself.
+ * That it was sent before does not count.
+ */
+static void
+disband(TridentExchangeEngine *engine, TridentExchangeLink *link,
+		const TridentExchangeOutcome *outcome)
+{
+	if (is_stale(outcome->sqlstate))
+		trident_exchange_conn_forget(link->conn, link->hash);
+	while (!dlist_is_empty(&link->tasks))
+	{
+		TridentExchangeTask *task = next_task(link);
+
+		task->is_alone = true;
+		task->attempts--;
+		if (task->route->is_retired)
+			finish(engine, task, outcome);
+		else
+			enqueue(engine, task, true);
+	}
+}
+
+/* Each call of a bundle gets its row. */
+static void
+hand_out(TridentExchangeEngine *engine, TridentExchangeLink *link,
+		 const TridentExchangeOutcome *outcome)
+{
+	while (!dlist_is_empty(&link->tasks))
+	{
+		TridentExchangeTask *task = next_task(link);
+		TridentExchangeOutcome own = *outcome;
+
+		own.first_row = task->place;
+		own.nrows = 1;
+		finish(engine, task, &own);
+	}
 }
 
 /* The statement is done and the connection free. */
 static void
 statement_done(TridentExchangeEngine *engine, TridentExchangeLink *link)
 {
-	TridentExchangeTask *task = link->task;
+	TridentExchangePeer *peer = link->route->peer;
 	TridentExchangeOutcome outcome;
 
-	detach(task);
 	trident_exchange_conn_outcome(link->conn, &outcome);
-	if (is_worth_again(task, &outcome) && task->deadline > engine->now)
+	if (outcome.ok)
+		trident_exchange_stat_add(link->route->stat, TRIDENT_EXCHANGE_BYTES_RECEIVED,
+								  PQresultMemorySize(outcome.result));
+	peer->run_ms += ((engine->now - link->sent_at) / 1000.0 - peer->run_ms) / 8;
+	if (link->nsent > 1)
 	{
-		task->is_again = true;
-		trident_exchange_conn_forget(link->conn, task->hash);
-		enqueue(engine, task, true);
+		if (outcome.ok && outcome.nrows != link->nsent)
+			outcome = misfit;
+		if (outcome.ok)
+			hand_out(engine, link, &outcome);
+		else
+			disband(engine, link, &outcome);
 	}
 	else
 	{
-		if (outcome.ok && task->route->stat)
-			trident_exchange_stat_add(task->route->stat, TRIDENT_EXCHANGE_BYTES_RECEIVED,
-									  PQresultMemorySize(outcome.result));
-		finish(engine, task, &outcome);
+		TridentExchangeTask *task = next_task(link);
+
+		if (is_worth_again(task, &outcome) && task->deadline > engine->now)
+		{
+			task->is_again = true;
+			trident_exchange_conn_forget(link->conn, link->hash);
+			enqueue(engine, task, true);
+		}
+		else
+			finish(engine, task, &outcome);
 	}
+	end_statement(link);
 	trident_exchange_conn_clear(link->conn);
 	trident_pool_give(engine->pool, link->member);
 }
@@ -697,7 +827,7 @@ trident_exchange_engine_advance(TridentExchangeEngine *engine, TridentExchangeLi
 		case TRIDENT_EXCHANGE_IDLE:
 			if (link->is_connecting)
 				link_established(engine, link);
-			else if (link->task)
+			else if (!dlist_is_empty(&link->tasks))
 				statement_done(engine, link);
 			break;
 		default:

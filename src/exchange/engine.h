@@ -28,6 +28,9 @@ typedef struct TridentExchangePeer
 	int			nwaiting;
 	int			nconns;			/* but for those of class control */
 	int			nconnecting;
+	int			nbusy;			/* connections with a statement that runs */
+	int			processors;		/* of the machine; 0: not known */
+	double		run_ms;			/* what a statement takes, lately */
 	double		waited_ms;		/* by tasks, since a connection was opened */
 	double		connect_ms;		/* what opening one takes, lately */
 	TimestampTz evicted_at;		/* a connection, for another route */
@@ -47,6 +50,9 @@ struct TridentExchangeLink;
 typedef struct TridentExchangeTask
 {
 	dlist_node	node;			/* in route->waiting or engine->sent */
+	dlist_node	on_link;		/* SENT: in link->tasks */
+	int			place;			/* SENT: among those of its bundle, from 0 */
+	bool		is_alone;		/* in no bundle any more, since one failed */
 	TridentExchangeTaskState state;
 	const TridentExchangeCall *call;
 	uint64		hash;			/* of the SQL */
@@ -68,7 +74,10 @@ typedef struct TridentExchangeLink
 	TridentExchangeConn *conn;
 	TridentExchangeRoute *route;
 	TridentPoolMember *member;
-	TridentExchangeTask *task;	/* that runs; NULL: none */
+	dlist_head	tasks;			/* that run: those of a bundle not given up */
+	int			nsent;			/* as many calls are in the statement that runs */
+	uint64		hash;			/* of it */
+	TimestampTz sent_at;
 	bool		is_connecting;
 	int			position;		/* in the wait event set; -1: not there */
 	int			socket;			/* as it is there */
@@ -166,10 +175,12 @@ extern int	trident_exchange_engine_pool_size(const TridentExchangeRoute *route);
 /* grow.c: who gets a connection next, and whether there will be another. */
 extern void trident_exchange_engine_dispatch(TridentExchangeEngine *engine);
 
-/* For grow.c: the task, over this idle connection of its route. */
+/*
+ * For grow.c: the first task that waits, over this idle connection of its
+ * route, and with it up to "most" in all that can go in one statement.
+ */
 extern void trident_exchange_engine_start(TridentExchangeEngine *engine,
-										  TridentExchangeTask *task,
-										  TridentExchangeLink *link);
+										  TridentExchangeLink *link, int most);
 
 /* For grow.c: every task that waits for the route fails so. */
 extern void trident_exchange_engine_fail_waiting(TridentExchangeEngine *engine,

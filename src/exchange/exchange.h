@@ -59,6 +59,12 @@ typedef struct TridentExchangeCall
 	const char *sql;			/* one statement, in UTF-8 or the database's
 								 * encoding; names qualified: the search_path
 								 * there is pg_catalog */
+	const char *many;			/* a statement that answers several calls which
+								 * differ in parameter many_param alone, with
+								 * a row for each, in their order: it takes a
+								 * bytea[] of their values, which are binary
+								 * and not null; NULL: there is none */
+	int			many_param;
 	bool		prepare;		/* keep it prepared on the connection; for a
 								 * text that comes back with other values */
 	bool		binary;			/* results in binary format */
@@ -229,6 +235,7 @@ typedef struct TridentExchangeFacts
 	char		install_schema[NAMEDATALEN];
 	bool		has_uuid;
 	pg_uuid_t	uuid;			/* the node's identity, if has_uuid */
+	int			processors;		/* of its machine; 0: not known */
 	double		connect_ms;
 } TridentExchangeFacts;
 

@@ -6,9 +6,11 @@
  * the second fails where trident is not installed.  A node that the registry
  * knows must present the uuid recorded there, which catches names that lead
  * elsewhere and copies of other nodes, and a trident of the same release.  Of
- * a server that is in no registry nothing is asked.
+ * a server that is in no registry nothing is required.
  */
 #include "postgres.h"
+
+#include <unistd.h>
 
 #include "fmgr.h"
 #include "utils/builtins.h"
@@ -22,6 +24,8 @@
 #include "base/error.h"
 #include "exchange/conn.h"
 
+PG_FUNCTION_INFO_V1(trident_exchange_processors);
+
 static const char facts_question[] =
 "SELECT current_setting('server_version_num'), pg_is_in_recovery(),"
 " getdatabaseencoding(), (SELECT system_identifier FROM pg_control_system()),"
@@ -30,7 +34,8 @@ static const char facts_question[] =
 " (SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
 " WHERE extname = 'trident')";
 
-static const char uuid_question[] = "SELECT uuid FROM trident.node_identity";
+static const char uuid_question[] =
+"SELECT uuid, trident.processors() FROM trident.node_identity";
 
 bool
 trident_exchange_greet_send(PGconn *pg)
@@ -39,6 +44,13 @@ trident_exchange_greet_send(PGconn *pg)
 		PQpipelineSync(pg) &&
 		PQsendQueryParams(pg, uuid_question, 0, NULL, NULL, NULL, NULL, 0) &&
 		PQpipelineSync(pg);
+}
+
+/* The other side of the second question. */
+Datum
+trident_exchange_processors(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 /* 32 hexadecimal digits, with or without dashes; false: it is no uuid. */
@@ -84,8 +96,11 @@ trident_exchange_greet_take(TridentExchangeConn *conn, int number,
 		strlcpy(facts->extension_version, PQgetvalue(result, 0, 5), NAMEDATALEN);
 		strlcpy(facts->install_schema, PQgetvalue(result, 0, 6), NAMEDATALEN);
 	}
-	else if (PQnfields(result) == 1)
+	else if (PQnfields(result) == 2)
+	{
 		facts->has_uuid = parse_uuid(PQgetvalue(result, 0, 0), &facts->uuid);
+		facts->processors = strtol(PQgetvalue(result, 0, 1), NULL, 10);
+	}
 }
 
 /* "0.1" of "0.1.0": releases that differ in what follows talk to each other. */

@@ -21,10 +21,13 @@
 #include "base/compat.h"
 #include "base/error.h"
 #include "base/guc.h"
-#include "exchange/engine.h"
+#include "exchange/bundle.h"
 
 /* Time that connections of one role work before another's take their place. */
 #define EVICTION_PAUSE_MS	20
+
+/* Tasks that can share a statement wait no longer than this to do so. */
+#define MAX_HELD_MS			50.0
 
 /* At least so much waiting is worth a connection, however fast they open. */
 #define MIN_WAITED_MS		2.0
@@ -123,20 +126,46 @@ fail_by_breaker(TridentExchangeEngine *engine, TridentExchangeRoute *route)
 	trident_exchange_engine_fail_waiting(engine, route, &outcome, 0);
 }
 
-/* Serve the tasks of a route as far as connections are free. */
+/*
+ * Are the tasks that wait to wait on?  Where as many statements run as the
+ * machine has processors, one more makes the others slower, while calls that
+ * can share a statement wait for less than one takes, and cost less then.
+ */
+static bool
+is_held(const TridentExchangeEngine *engine, const TridentExchangeRoute *route)
+{
+	const TridentExchangePeer *peer = route->peer;
+	const TridentExchangeTask *first =
+		dlist_container(TridentExchangeTask, node, route->waiting.head.next);
+	double		ms = Min(2 * peer->run_ms, MAX_HELD_MS);
+
+	return peer->processors > 0 && peer->nbusy >= peer->processors &&
+		trident_base_exchange_bundle_size > 1 &&
+		trident_exchange_bundle_may_share(first) &&
+		engine->now < first->queued_at + (TimestampTz) (ms * 1000) &&
+		engine->now < first->queued_at + (first->deadline - first->queued_at) / 4;
+}
+
+/*
+ * Serve the tasks of a route as far as connections are free.  They are spread
+ * over those: only what would wait otherwise shares a statement.
+ */
 static void
 serve(TridentExchangeEngine *engine, TridentExchangeRoute *route)
 {
-	while (route->nwaiting > 0)
+	while (route->nwaiting > 0 && !is_held(engine, route))
 	{
 		TridentPoolMember *member = trident_pool_take(engine->pool, route);
+		int			nidle = 0;
 
 		if (member == NULL)
 			break;
-		trident_exchange_engine_start(engine,
-									  dlist_head_element(TridentExchangeTask, node,
-														 &route->waiting),
-									  member->conn);
+		if (route->nwaiting > 1)
+			(void) trident_pool_count(engine->pool, route, false, &nidle);
+		trident_exchange_engine_start(engine, member->conn,
+									  Min(route->nwaiting / (nidle + 1) +
+										  (route->nwaiting % (nidle + 1) > 0),
+										  trident_base_exchange_bundle_size));
 	}
 }
 
@@ -165,7 +194,7 @@ dispatch_peer(TridentExchangeEngine *engine, TridentExchangePeer *peer)
 		if (route->nconns == 0)
 			grow(engine, route);
 		serve(engine, route);
-		if (route->nwaiting > 0)
+		if (route->nwaiting > 0 && !is_held(engine, route))
 			grow(engine, route);
 	}
 }

@@ -135,7 +135,9 @@ conclude(TridentExchangeSession *session, PGresult *result)
 		outcome.result = result;
 		outcome.ok = PQresultStatus(result) != PGRES_FATAL_ERROR;
 		outcome.origin = TRIDENT_EXCHANGE_FROM_REMOTE;
-		if (!outcome.ok)
+		if (outcome.ok)
+			outcome.nrows = PQntuples(result);
+		else
 			trident_exchange_conn_explain(result, &outcome);
 		conn->state = TRIDENT_EXCHANGE_IDLE;
 	}

@@ -34,6 +34,7 @@ typedef enum TridentExchangeCounter
 	TRIDENT_EXCHANGE_REUSED,	/* calls over a connection used before */
 	TRIDENT_EXCHANGE_CLOSED,
 	TRIDENT_EXCHANGE_BREAKER_OPENS,
+	TRIDENT_EXCHANGE_BUNDLED,	/* calls sent in one statement with others */
 	TRIDENT_EXCHANGE_NCOUNTERS
 } TridentExchangeCounter;
 

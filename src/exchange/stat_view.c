@@ -21,7 +21,7 @@ PG_FUNCTION_INFO_V1(trident_exchange_rows);
 PG_FUNCTION_INFO_V1(trident_exchange_memory);
 PG_FUNCTION_INFO_V1(trident_exchange_reset);
 
-#define ROW_COLUMNS 28
+#define ROW_COLUMNS 29
 
 /* A row being filled. */
 typedef struct Row
@@ -109,6 +109,7 @@ put_pool(Row *row, TridentExchangeStat *stat)
 	put_counter(row, stat, TRIDENT_EXCHANGE_OPEN_FAILURES);
 	put_counter(row, stat, TRIDENT_EXCHANGE_CLOSED);
 	put_counter(row, stat, TRIDENT_EXCHANGE_REUSED);
+	put_counter(row, stat, TRIDENT_EXCHANGE_BUNDLED);
 }
 
 Datum

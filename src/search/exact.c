@@ -5,7 +5,8 @@
  * The executor spends on each row a projection, a call of the operator through
  * the function manager and a tuple in a sort; here a row costs the scan, the
  * filter, and one kernel on the vector where it stands in its page.  Only rows
- * that enter the k nearest are taken apart any further.
+ * that enter the k nearest are taken apart any further.  Several queries at once
+ * share the pass: most of a row's cost is finding it, not its distance.
  *
  * The tables and the conditions on their rows are those of the SeqScan nodes
  * of a plan: with the filter's columns mapped to each table's own, and without
@@ -32,7 +33,9 @@
 typedef struct Pass
 {
 	const TridentSearchTarget *target;
-	TridentSearchTop *top;
+	int			nqueries;
+	const Datum *queries;
+	TridentSearchTop *const *tops;	/* one a query */
 	ExprContext *context;		/* per-tuple memory is reset when used */
 
 	Oid			table;
@@ -135,13 +138,12 @@ read_vector(const Pass *pass, Datum datum, ShortVector *copy)
 }
 
 static void
-offer_row(Pass *pass, double distance)
+offer_row(Pass *pass, TridentSearchTop *top, double distance)
 {
 	for (int i = 0; i < pass->target->ncolumns; i++)
 		pass->values[i] = slot_getattr(pass->slot, pass->columns[i],
 									   &pass->nulls[i]);
-	trident_search_top_offer(pass->top, distance, pass->table,
-							 pass->values, pass->nulls);
+	trident_search_top_offer(top, distance, pass->table, pass->values, pass->nulls);
 }
 
 static void
@@ -168,7 +170,6 @@ scan_table(Pass *pass, Relation rel)
 	const TridentSearchTarget *target = pass->target;
 	TridentVectorDistance distance_of = trident_vector_distance(target->kind,
 																target->metric);
-	const void *query = ((TridentVector *) DatumGetPointer(target->query))->x;
 	TridentSearchPages *pages = trident_search_pages_serve(rel) ?
 		trident_search_pages_begin(rel) : NULL;
 	TableScanDesc scan = pages ? NULL :
@@ -181,7 +182,6 @@ scan_table(Pass *pass, Relation rel)
 		TridentVector *vector;
 		Datum		datum;
 		bool		is_null;
-		double		distance;
 
 		CHECK_FOR_INTERRUPTS();
 		if (pass->filter)
@@ -196,9 +196,14 @@ scan_table(Pass *pass, Relation rel)
 		vector = read_vector(pass, datum, &copy);
 		if (unlikely(vector->dim != target->dim))
 			refuse_dim(target, vector->dim);
-		distance = distance_of(target->dim, vector->x, query);
-		if (!trident_search_top_refuses(pass->top, distance))
-			offer_row(pass, distance);
+		for (int i = 0; i < pass->nqueries; i++)
+		{
+			TridentVector *query = (TridentVector *) DatumGetPointer(pass->queries[i]);
+			double		distance = distance_of(target->dim, vector->x, query->x);
+
+			if (!trident_search_top_refuses(pass->tops[i], distance))
+				offer_row(pass, pass->tops[i], distance);
+		}
 	}
 	if (pages)
 		trident_search_pages_end(pages);
@@ -209,12 +214,15 @@ scan_table(Pass *pass, Relation rel)
 void
 trident_search_exact(const TridentSearchTarget *target,
 					 const PlannedStmt *statement, List *scans,
-					 ParamListInfo params, TridentSearchTop *top)
+					 ParamListInfo params, const Datum *queries,
+					 TridentSearchTop *const *tops, int n)
 {
 	EState	   *estate = CreateExecutorState();
 	Pass		pass = {
 		.target = target,
-		.top = top,
+		.nqueries = n,
+		.queries = queries,
+		.tops = tops,
 		.context = GetPerTupleExprContext(estate),
 		.columns = palloc(sizeof(AttrNumber) * target->ncolumns),
 		.values = palloc(sizeof(Datum) * target->ncolumns),

@@ -5,7 +5,8 @@
  * A node is asked once for all of its shards: one statement, prepared on the
  * connection, whose text is the same for every search of every collection, and
  * one value for an answer.  A node's shards are searched one after another by
- * one server process; nodes work side by side.
+ * one server process; nodes work side by side.  Searches of several callers
+ * that differ in the query alone may be sent as one (exchange/bundle.c).
  */
 #include "postgres.h"
 
@@ -26,7 +27,12 @@
 
 #define STATEMENT \
 	"SELECT trident.search_shards($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
+#define MANY \
+	"SELECT trident.search_shards_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
 #define NPARAMS 17
+
+/* Answers of so many rows are not asked for together: they take memory. */
+#define MANY_LIMIT 1000
 
 /* The parameter that is binary. */
 #define PARAM_VECTOR 2
@@ -164,6 +170,11 @@ make_call(const TridentSearchQuestion *question, const TridentSearchLeg *leg,
 	call->node = leg->node->server;
 	call->call_class = TRIDENT_EXCHANGE_READ;
 	call->sql = STATEMENT;
+	if (leg->limit <= MANY_LIMIT && isinf(leg->bound))
+	{
+		call->many = MANY;
+		call->many_param = PARAM_VECTOR;
+	}
 	call->prepare = true;
 	call->binary = true;
 	call->nparams = NPARAMS;

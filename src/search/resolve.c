@@ -166,6 +166,30 @@ only_vector_column(Relation rel)
 	return found;
 }
 
+Datum
+trident_search_query_value(const TridentSearchTarget *target, TridentVector *vector)
+{
+	const TridentSearchObjects *objects = trident_search_objects();
+	Oid			cast;
+
+	if (vector->dim != target->dim)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("queries of %d and of %d dimensions in one search",
+						target->dim, vector->dim),
+				 errhint("Search with each of them by itself.")));
+	if (target->kind == TRIDENT_VECTOR_FLOAT4)
+		return PointerGetDatum(vector);
+
+	/* Cast as SQL would, so that distances equal those of the operator. */
+	if (find_coercion_pathway(target->query_type,
+							  objects->type[TRIDENT_VECTOR_FLOAT4],
+							  COERCION_EXPLICIT, &cast) != COERCION_PATH_FUNC)
+		elog(ERROR, "no cast from vector to %s", format_type_be(target->query_type));
+	return OidFunctionCall3(cast, PointerGetDatum(vector), Int32GetDatum(-1),
+							BoolGetDatum(false));
+}
+
 /* The query as a value of the column's type, and its dimensions checked. */
 static void
 resolve_query(TridentSearchTarget *target, Datum query, int32 dim)
@@ -175,7 +199,6 @@ resolve_query(TridentSearchTarget *target, Datum query, int32 dim)
 
 	target->query_type = objects->type[target->kind];
 	target->vector = PointerGetDatum(vector);
-	target->query = PointerGetDatum(vector);
 	target->dim = vector->dim;
 	if (dim > 0 && dim != vector->dim)
 		ereport(ERROR,
@@ -183,20 +206,7 @@ resolve_query(TridentSearchTarget *target, Datum query, int32 dim)
 				 errmsg("query has %d dimensions, but column \"%s\" has %d",
 						vector->dim, target->vector_name, (int) dim),
 				 errhint("Pass a query vector of %d dimensions.", (int) dim)));
-
-	/* Cast as SQL would, so that distances equal those of the operator. */
-	if (target->kind != TRIDENT_VECTOR_FLOAT4)
-	{
-		Oid			cast;
-
-		if (find_coercion_pathway(target->query_type,
-								  objects->type[TRIDENT_VECTOR_FLOAT4],
-								  COERCION_EXPLICIT, &cast) != COERCION_PATH_FUNC)
-			elog(ERROR, "no cast from vector to %s",
-				 format_type_be(target->query_type));
-		target->query = OidFunctionCall3(cast, target->query,
-										 Int32GetDatum(-1), BoolGetDatum(false));
-	}
+	target->query = trident_search_query_value(target, vector);
 }
 
 static void

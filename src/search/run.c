@@ -168,10 +168,10 @@ receive_end(DestReceiver *self)
 {
 }
 
-/* Run the statement as any query is run. */
+/* Run the statement as any query is run; its first parameter is the query. */
 static void
 run_statement(const TridentSearchPlan *plan, PlannedStmt *statement,
-			  TridentSearchTop *top)
+			  Datum query, TridentSearchTop *top)
 {
 	Receiver	receiver = {
 		.pub = {
@@ -184,20 +184,21 @@ run_statement(const TridentSearchPlan *plan, PlannedStmt *statement,
 		.top = top,
 		.has_shard = plan->has_shard
 	};
-	QueryDesc  *query = CreateQueryDesc(statement, plan->sql, GetActiveSnapshot(),
-										InvalidSnapshot, &receiver.pub,
-										plan->params, NULL, 0);
+	QueryDesc  *desc;
 
-	ExecutorStart(query, 0);
-	TridentExecutorRun(query);
-	ExecutorFinish(query);
-	ExecutorEnd(query);
-	FreeQueryDesc(query);
+	plan->params->params[0].value = query;
+	desc = CreateQueryDesc(statement, plan->sql, GetActiveSnapshot(), InvalidSnapshot,
+						   &receiver.pub, plan->params, NULL, 0);
+	ExecutorStart(desc, 0);
+	TridentExecutorRun(desc);
+	ExecutorFinish(desc);
+	ExecutorEnd(desc);
+	FreeQueryDesc(desc);
 }
 
 bool
 trident_search_run(const TridentSearchPlan *plan, PlannedStmt *statement,
-				   TridentSearchTop *top)
+				   const Datum *queries, TridentSearchTop *const *tops, int n)
 {
 	Scans		scans = {NIL, 0};
 	bool		is_pass = is_exact(plan->target, statement, &scans);
@@ -209,13 +210,14 @@ trident_search_run(const TridentSearchPlan *plan, PlannedStmt *statement,
 								 list_length(scans.nodes))));
 		TridentCheckPermissions(statement);
 		trident_search_exact(plan->target, statement, scans.nodes,
-							 plan->params, top);
+							 plan->params, queries, tops, n);
 	}
 	else
 	{
 		ereport(DEBUG1,
 				(errmsg_internal("trident_search: plan run by the executor")));
-		run_statement(plan, statement, top);
+		for (int i = 0; i < n; i++)
+			run_statement(plan, statement, queries[i], tops[i]);
 	}
 	return is_pass;
 }

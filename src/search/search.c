@@ -168,7 +168,7 @@ search_here(const TridentSearchPlan *plan, const char *reason)
 	bool		is_pass;
 
 	INSTR_TIME_SET_CURRENT(start);
-	is_pass = trident_search_run(plan, plan->statement, top);
+	is_pass = trident_search_run(plan, plan->statement, &plan->target->query, &top, 1);
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_SUBTRACT(end, start);
 	trident_search_top_sort(top);

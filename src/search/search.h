@@ -151,6 +151,13 @@ extern bool trident_search_is_member(Oid catalog, Oid object, Oid extension);
 /* resolve.c */
 
 /*
+ * A query as a value of the type of the target's vector column; error 22000
+ * where its dimensions are not the target's.
+ */
+extern Datum trident_search_query_value(const TridentSearchTarget *target,
+										TridentVector *vector);
+
+/*
  * Opens and locks the collection as a SELECT would.  Checks everything about
  * the request but its filter, the privileges and k; every error has a hint.
  */
@@ -251,22 +258,26 @@ extern void trident_search_plan_release(TridentSearchPlan *plan);
 /* run.c */
 
 /*
- * Offers top the rows of a statement, the plan's own or a part of it, by the
- * cheaper way to run it; true: that was one pass.  Checks privileges.
+ * Offers the rows of a statement, the plan's own or a part of it, to one top
+ * for each of the queries, which are of the target's query_type, by the
+ * cheaper way to run it; true: that was one pass, for all queries together.
+ * Checks privileges.
  */
-extern bool trident_search_run(const TridentSearchPlan *plan,
-							   PlannedStmt *statement, TridentSearchTop *top);
+extern bool trident_search_run(const TridentSearchPlan *plan, PlannedStmt *statement,
+							   const Datum *queries, TridentSearchTop *const *tops,
+							   int n);
 
 /* exact.c */
 
 /*
  * Reads all rows of the scans (SeqScan nodes of the statement) under the
- * active snapshot.  The caller has checked privileges and row security, and
- * holds locks on the relations.
+ * active snapshot, once for all queries, each of which has a top.  The caller
+ * has checked privileges and row security, and holds locks on the relations.
  */
 extern void trident_search_exact(const TridentSearchTarget *target,
 								 const PlannedStmt *statement, List *scans,
-								 ParamListInfo params, TridentSearchTop *top);
+								 ParamListInfo params, const Datum *queries,
+								 TridentSearchTop *const *tops, int n);
 
 /* pages.c */
 

@@ -1,12 +1,15 @@
 /*
  * shards.c
- *	  trident.search_shards: a search that another node asks for.
+ *	  trident.search_shards, trident.search_shards_many: a search that another
+ *	  node asks for, or several that differ in the query alone.
  *
  * The asking node has resolved columns and metric and checked its own user.
  * Here the search is one like any other, by the role that it is connected as:
  * tables, columns and filter are looked up and checked again, rights and row
  * security are this node's.  The shards of a request share one list of the
  * nearest rows, so that what the first ones found spares work on the others.
+ * Several searches at once are resolved and planned once, and where the plan
+ * is one pass over the rows they share it.
  *
  * The arguments are of built-in types, and the query of a type that the
  * signature tells: what has another OID on each node is never named by one.
@@ -17,12 +20,14 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "portability/instr_time.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/varlena.h"
 
@@ -31,6 +36,10 @@
 #include "search/scatter.h"
 
 PG_FUNCTION_INFO_V1(trident_search_shards);
+PG_FUNCTION_INFO_V1(trident_search_shards_many);
+
+/* Searches of one request: their rows are in memory together. */
+#define MAX_QUERIES 1000
 
 /* The arguments, by position. */
 enum
@@ -72,9 +81,11 @@ typedef struct Job
 	Texts		filter_values;
 	TridentSearchRequest request;
 	double		bound;			/* infinity: none */
+	int			nqueries;
+	TridentVector **queries;
 	Oid		   *tables;
 	TridentSearchShardAnswer *answers;
-	TridentSearchTop *top;
+	TridentSearchTop **tops;	/* one a query */
 } Job;
 
 static void
@@ -158,7 +169,6 @@ read_job(FunctionCallInfo fcinfo, Job *job)
 		job->filter = text_to_cstring(PG_GETARG_TEXT_PP(ARG_FILTER));
 	job->bound = PG_ARGISNULL(ARG_BOUND) ? get_float8_infinity() :
 		PG_GETARG_FLOAT8(ARG_BOUND);
-	request->query = PG_GETARG_DATUM(ARG_QUERY);
 	request->k = PG_GETARG_INT32(ARG_K);
 	request->metric = text_to_cstring(PG_GETARG_TEXT_PP(ARG_METRIC));
 	request->vector_column = text_to_cstring(PG_GETARG_TEXT_PP(ARG_VECTOR_COLUMN));
@@ -233,7 +243,19 @@ shard_error_context(void *arg)
 	errcontext("search of shard %s", (const char *) arg);
 }
 
-/* Search one shard; its rows go into the common list. */
+/* The lists that the rows of all shards go into; of the kind of the first. */
+static void
+make_tops(Job *job, const TridentSearchTarget *target)
+{
+	job->tops = palloc(sizeof(TridentSearchTop *) * job->nqueries);
+	for (int i = 0; i < job->nqueries; i++)
+	{
+		job->tops[i] = trident_search_top_new(target);
+		job->tops[i]->bound = job->bound;
+	}
+}
+
+/* Search one shard; its rows go into the common lists. */
 static void
 search_shard(Job *job, int i)
 {
@@ -241,6 +263,7 @@ search_shard(Job *job, int i)
 	TridentSearchFilter *filter = NULL;
 	TridentSearchTarget *target;
 	TridentSearchPlan *plan;
+	Datum	   *queries = palloc(sizeof(Datum) * job->nqueries);
 	instr_time	start;
 	instr_time	end;
 
@@ -250,12 +273,14 @@ search_shard(Job *job, int i)
 	job->request.collection = job->tables[i];
 	target = trident_search_resolve(&job->request);
 	if (i == 0)
-	{
-		job->top = trident_search_top_new(target);
-		job->top->bound = job->bound;
-	}
+		make_tops(job, target);
 	else
-		check_same_columns(target, job->top->target);
+		check_same_columns(target, job->tops[0]->target);
+	for (int j = 0; j < job->nqueries; j++)
+	{
+		queries[j] = trident_search_query_value(target, job->queries[j]);
+		job->tops[j]->shard = job->tables[i];
+	}
 	if (job->filter)
 		filter = trident_search_filter_received(target, job->filter,
 												job->filter_types.n,
@@ -263,8 +288,8 @@ search_shard(Job *job, int i)
 												job->filter_values.text,
 												job->filter_values.nulls);
 	plan = trident_search_plan(target, filter);
-	job->top->shard = job->tables[i];
-	job->answers[i].path = trident_search_run(plan, plan->statement, job->top) ? 'p' : 'x';
+	job->answers[i].path = trident_search_run(plan, plan->statement, queries,
+											  job->tops, job->nqueries) ? 'p' : 'x';
 	trident_search_plan_release(plan);
 	relation_close(target->rel, NoLock);
 
@@ -273,31 +298,111 @@ search_shard(Job *job, int i)
 	job->answers[i].search_ms = INSTR_TIME_GET_MILLISEC(end);
 }
 
-Datum
-trident_search_shards(PG_FUNCTION_ARGS)
+/* The settings of the request hold until the level that is returned ends. */
+static int
+begin_job(FunctionCallInfo fcinfo, Job *job)
 {
-	Job			job = {0};
 	int			level = NewGUCNestLevel();
-	bytea	   *answer;
 
-	read_job(fcinfo, &job);
+	read_job(fcinfo, job);
 	apply_settings(fcinfo);
-	job.tables = palloc(sizeof(Oid) * job.shards.n);
-	job.answers = palloc0(sizeof(TridentSearchShardAnswer) * job.shards.n);
-	for (int i = 0; i < job.shards.n; i++)
+	return level;
+}
+
+/* Search all shards for all queries. */
+static void
+run_job(Job *job)
+{
+	job->request.query = PointerGetDatum(job->queries[0]);
+	job->tables = palloc(sizeof(Oid) * job->shards.n);
+	job->answers = palloc0(sizeof(TridentSearchShardAnswer) * job->shards.n);
+	for (int i = 0; i < job->shards.n; i++)
 	{
 		ErrorContextCallback callback;
 
 		callback.callback = shard_error_context;
-		callback.arg = job.shards.text[i];
+		callback.arg = job->shards.text[i];
 		callback.previous = error_context_stack;
 		error_context_stack = &callback;
-		search_shard(&job, i);
+		search_shard(job, i);
 		error_context_stack = callback.previous;
 	}
-	trident_search_top_sort(job.top);
-	answer = trident_search_wire_write(job.top, job.shards.n, job.tables,
-									   job.answers, job.types.text);
+}
+
+/* What was found for a query. */
+static bytea *
+write_answer(Job *job, int query)
+{
+	trident_search_top_sort(job->tops[query]);
+	return trident_search_wire_write(job->tops[query], job->shards.n, job->tables,
+									 job->answers, job->types.text);
+}
+
+Datum
+trident_search_shards(PG_FUNCTION_ARGS)
+{
+	Job			job = {0};
+	int			level = begin_job(fcinfo, &job);
+	TridentVector *query = TRIDENT_VECTOR_P(PG_GETARG_DATUM(ARG_QUERY));
+	bytea	   *answer;
+
+	job.nqueries = 1;
+	job.queries = &query;
+	run_job(&job);
+	answer = write_answer(&job, 0);
 	AtEOXact_GUC(true, level);
 	PG_RETURN_BYTEA_P(answer);
+}
+
+/* The queries of an array of bytea, each a vector as its type sends it. */
+static void
+read_queries(FunctionCallInfo fcinfo, Job *job)
+{
+	Datum	   *values;
+	bool	   *nulls;
+	Oid			function;
+	Oid			ioparam;
+	FmgrInfo	receive;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(ARG_QUERY), BYTEAOID, -1, false,
+					  TYPALIGN_INT, &values, &nulls, &job->nqueries);
+	if (job->nqueries < 1 || job->nqueries > MAX_QUERIES)
+		refuse("There is no query, or there are too many.");
+	getTypeBinaryInputInfo(trident_search_objects()->type[TRIDENT_VECTOR_FLOAT4],
+						   &function, &ioparam);
+	fmgr_info(function, &receive);
+	job->queries = palloc(sizeof(TridentVector *) * job->nqueries);
+	for (int i = 0; i < job->nqueries; i++)
+	{
+		StringInfoData in;
+
+		if (nulls[i])
+			refuse("A query is null.");
+		initStringInfo(&in);
+		appendBinaryStringInfo(&in, VARDATA_ANY(DatumGetPointer(values[i])),
+							   VARSIZE_ANY_EXHDR(DatumGetPointer(values[i])));
+		job->queries[i] = TRIDENT_VECTOR_P(ReceiveFunctionCall(&receive, &in, ioparam, -1));
+	}
+}
+
+Datum
+trident_search_shards_many(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Job			job = {0};
+	int			level;
+
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	level = begin_job(fcinfo, &job);
+	read_queries(fcinfo, &job);
+	run_job(&job);
+	for (int i = 0; i < job.nqueries; i++)
+	{
+		Datum		answer = PointerGetDatum(write_answer(&job, i));
+		bool		is_null = false;
+
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, &answer, &is_null);
+	}
+	AtEOXact_GUC(true, level);
+	return (Datum) 0;
 }

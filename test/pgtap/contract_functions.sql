@@ -103,7 +103,7 @@ SELECT is_empty(
 	WHERE pronamespace = 'trident'::regnamespace
 		AND NOT (proisstrict AND provolatile = 'i' AND proparallel = 's')
 		AND proname NOT IN ('vecs_rows', 'ivecs_rows', 'index_handler', 'shard_number', 'worker_rows',
-			'search_shards', 'job_live_rows', 'exchange_rows', 'exchange_memory')
+			'search_shards', 'search_shards_many', 'processors', 'job_live_rows', 'exchange_rows', 'exchange_memory')
 		AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
 		AND proname <> 'ingest_validator' AND proname !~ '^(folder_class|site|flight|xml|csv|decimal)_'$$,
 	'support functions are immutable, strict and parallel safe');
