@@ -142,6 +142,17 @@ prefetch_tuple(IndexScanDesc scan, const ItemPointerData *tid)
 		__builtin_prefetch(page + at);
 }
 
+void
+trident_index_check_address(Relation index, const ItemPointerData *tid)
+{
+	if (!ItemPointerIsValid(tid))
+		ereport(ERROR,
+				(errcode(ERRCODE_INDEX_CORRUPTED),
+				 errmsg("index \"%s\" has a damaged address of a row",
+						RelationGetRelationName(index)),
+				 errhint("Run trident_index_check() to see what is damaged, then REINDEX.")));
+}
+
 /* Read the heap row of a candidate and keep it if the snapshot sees it. */
 static void
 look_at(IndexScanDesc scan, ItemPointer tid)
@@ -153,6 +164,7 @@ look_at(IndexScanDesc scan, ItemPointer tid)
 	MemoryContext old;
 	double		value;
 
+	trident_index_check_address(scan->indexRelation, tid);
 	so->stats.rows_reranked++;
 	trident_index_remember(so, tid);
 	if (!table_index_fetch_tuple(so->fetch, &heap_tid, scan->xs_snapshot,

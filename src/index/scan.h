@@ -179,6 +179,10 @@ extern bool trident_index_was_seen(TridentIndexScan *so, ItemPointer tid);
 /* Rows that may be looked at together. */
 #define TRIDENT_INDEX_FETCH_BATCH 16
 
+/* An error where the address that a page has of a row is none. */
+extern void trident_index_check_address(Relation index,
+										const ItemPointerData *tid);
+
 /* Look at n candidates' rows: those that the snapshot sees become found rows. */
 extern void trident_index_fetch(IndexScanDesc scan, ItemPointerData *tids,
 								int n);
