@@ -209,7 +209,11 @@ kill 'CONT', @stopped;
 # Two jobs on one source.
 my $one = submit("'photos', '$big'");
 my $two = submit("'photos', '$odd'");
-is(value("SELECT trident_job_wait($one, '60s'), trident_job_wait($two, '60s')"), 'done|done', 'two jobs on one source');
+my $three = submit("'photos', '$big'");
+is(value("SELECT trident_job_wait($one, '60s'), trident_job_wait($two, '60s'), trident_job_wait($three, '60s')"), 'done|done|done',
+	'three jobs on one source, two of them on one site');
+is(value("SELECT count(*), count(DISTINCT g.photo) FROM trident.gps_point g JOIN trident.site s ON s.id = g.site WHERE s.source = 'photos' AND s.path = '$big'"),
+	'160|160', 'each photo once');
 
 # NOTIFY: ids and counters.
 my $notes = value(qq{LISTEN trident_job; SELECT trident_ingest('photos', '$site') AS id \\gset
