@@ -194,9 +194,13 @@ sub paramiko
 	my ($ssh, $port, $pool, $bytes, $cpu) = @_;
 	my $before = cpu($ssh->{pid});
 
-	write_file("$ssh->{path}/paths", join "\n", map { "$site/$_" } sort keys %$truth);
+	# As bytes: the names in the truth are text.
+	my $paths = join "\n", map { "$site/$_" } sort keys %$truth;
+	utf8::encode($paths);
+	write_file("$ssh->{path}/paths", $paths);
 	my $json = `/usr/bin/python3 $work/paramiko_bench.py --port $port --user ${\ user_name()} --key $ssh->{path}/id --pool $pool --paths $ssh->{path}/paths`;
 	my $result = decode_json($json || die "paramiko did not run\n");
+	die "paramiko could not read $result->{failed} files\n" if $result->{failed};
 	$$bytes = $result->{bytes};
 	$$cpu = cpu($ssh->{pid}) - $before;
 	return $result->{total_s};
