@@ -24,6 +24,7 @@ int			trident_base_exchange_lifetime = 3600000;
 int			trident_base_exchange_memory = 16384;
 int			trident_base_exchange_mode = TRIDENT_BASE_EXCHANGE_MODE_AUTO;
 int			trident_base_exchange_pool_size = 8;
+int			trident_base_exchange_reply_size = 262144;
 int			trident_base_exchange_timeout = 30000;
 int			trident_base_index_order = TRIDENT_BASE_INDEX_ORDER_AUTO;
 int			trident_base_index_probes = 0;
@@ -153,6 +154,14 @@ trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 							&trident_base_exchange_pool_size,
 							8, 1, 1000,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("trident.exchange_reply_size",
+							"Sets the largest answer that is taken from a node.",
+							"A node that sends more, be it broken or hostile, is disconnected while it sends. "
+							"The exchange worker takes no more than trident.exchange_memory.",
+							&trident_base_exchange_reply_size,
+							262144, 64, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("trident.exchange_timeout",
 							"Sets how long to wait for a node's answer where the call names no deadline.",

@@ -37,6 +37,9 @@ extern int	trident_base_exchange_mode;
 /* trident.exchange_pool_size: connections to one host and port at most. */
 extern int	trident_base_exchange_pool_size;
 
+/* trident.exchange_reply_size: kB of one answer at most. */
+extern int	trident_base_exchange_reply_size;
+
 /* trident.exchange_timeout: ms until a call without a deadline is given up. */
 extern int	trident_base_exchange_timeout;
 

@@ -18,7 +18,12 @@
  */
 #include "postgres.h"
 
+#ifdef __linux__
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#endif
 #include <poll.h>
+#include <sys/ioctl.h>
 
 #include "mb/pg_wchar.h"
 #include "storage/fd.h"
@@ -33,6 +38,15 @@
 
 static void connect_further(TridentExchangeConn *conn);
 static void read_results(TridentExchangeConn *conn);
+
+/* What a node may send while nothing was asked of it: changed settings. */
+#define UNASKED_BYTES	(64 * 1024)
+
+/* Reads of one answer before bytes are counted: most answers need no more. */
+#define UNCOUNTED_READS 4
+
+/* What libpq has room for in every read, at least. */
+#define READ_BYTES		8192
 
 /* Notices of a node are not for this server's users or log. */
 static void
@@ -107,6 +121,83 @@ flush(TridentExchangeConn *conn)
 	return true;
 }
 
+/* Bytes that came by TCP since the connection was made; 0: not known. */
+static uint64
+bytes_arrived(const TridentExchangeConn *conn)
+{
+#ifdef __linux__
+	struct tcp_info info;
+	socklen_t	length = sizeof(info);
+
+	if (getsockopt(PQsocket(conn->pg), IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+		length >= offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(uint64))
+		return info.tcpi_bytes_received;
+#endif
+	return 0;
+}
+
+/* Bytes that can be read from the socket now. */
+static int
+readable_bytes(const TridentExchangeConn *conn)
+{
+	int			bytes = 0;
+
+	return ioctl(PQsocket(conn->pg), FIONREAD, &bytes) == 0 ? bytes : 0;
+}
+
+/*
+ * libpq keeps all that comes, and does not say how much that is.  The kernel
+ * does for TCP.  Elsewhere what the socket held before and after tells some of
+ * it: never more than came, and as much as a read takes at least.
+ */
+bool
+trident_exchange_conn_read(TridentExchangeConn *conn)
+{
+	bool		is_counted = ++conn->reads > UNCOUNTED_READS;
+	uint64		arrived = is_counted ? bytes_arrived(conn) : 0;
+	int			before = is_counted && arrived == 0 ? readable_bytes(conn) : 0;
+
+	if (!PQconsumeInput(conn->pg))
+	{
+		fail_by_libpq(conn);
+		return false;
+	}
+	if (!is_counted)
+		return true;
+	if (conn->arrived == 0)
+		conn->arrived = arrived;
+	if (arrived != 0)
+		conn->received = arrived - conn->arrived;
+	else
+		conn->received += Max(before - readable_bytes(conn), Min(before, READ_BYTES));
+	if (conn->received <= conn->limit)
+		return true;
+	trident_exchange_conn_fail(conn, TRIDENT_EXCHANGE_FROM_LIMIT,
+							   TRIDENT_ERRCODE_EXCHANGE_LIMIT,
+							   "the node sends more than an answer may have",
+							   "Ask for less at a time, or raise trident.exchange_reply_size and, for the exchange worker, trident.exchange_memory.");
+	return false;
+}
+
+void
+trident_exchange_conn_expect(TridentExchangeConn *conn, Size limit)
+{
+	conn->reads = 0;
+	conn->arrived = 0;
+	conn->received = 0;
+	conn->limit = limit;
+}
+
+/* What libpq would keep for who asks, which is nobody. */
+static void
+drop_notifications(TridentExchangeConn *conn)
+{
+	PGnotify   *notification;
+
+	while ((notification = PQnotifies(conn->pg)) != NULL)
+		PQfreemem(notification);
+}
+
 TridentExchangeConn *
 trident_exchange_conn_open(const TridentExchangeRoute *route, TimestampTz connect_by)
 {
@@ -117,6 +208,7 @@ trident_exchange_conn_open(const TridentExchangeRoute *route, TimestampTz connec
 	conn->needs_password = route->needs_password;
 	conn->has_uuid = route->settings.has_uuid;
 	conn->uuid = route->settings.uuid;
+	trident_exchange_conn_expect(conn, UNASKED_BYTES);
 	conn->started_at = GetCurrentTimestamp();
 	conn->connect_by = connect_by;
 	conn->socket = PGINVALID_SOCKET;
@@ -175,14 +267,13 @@ trident_exchange_conn_advance(TridentExchangeConn *conn)
 			break;
 		case TRIDENT_EXCHANGE_GREETING:
 		case TRIDENT_EXCHANGE_RUNNING:
-			if (!PQconsumeInput(conn->pg))
-				fail_by_libpq(conn);
-			else if (!(conn->events & WL_SOCKET_WRITEABLE) || flush(conn))
+			if (trident_exchange_conn_read(conn) &&
+				(!(conn->events & WL_SOCKET_WRITEABLE) || flush(conn)))
 				read_results(conn);
 			break;
 		case TRIDENT_EXCHANGE_IDLE:
 			/* a notice, a changed parameter, or the end */
-			if (!PQconsumeInput(conn->pg) || PQstatus(conn->pg) == CONNECTION_BAD)
+			if (trident_exchange_conn_read(conn) && PQstatus(conn->pg) == CONNECTION_BAD)
 				fail_by_libpq(conn);
 			break;
 		case TRIDENT_EXCHANGE_DEAD:
@@ -295,6 +386,8 @@ end_pipeline(TridentExchangeConn *conn)
 	conn->preparing = NULL;
 	conn->set_timeout = 0;
 	conn->was_used = true;
+	drop_notifications(conn);
+	trident_exchange_conn_expect(conn, UNASKED_BYTES);
 	conn->state = TRIDENT_EXCHANGE_IDLE;
 	set_events(conn, false);
 }

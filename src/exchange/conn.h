@@ -77,6 +77,10 @@ typedef struct TridentExchangeConn
 	int			last_step;		/* the statement itself */
 	int			nulls;			/* results without anything, in a row */
 	PGresult   *result;			/* of the last step, or the first error */
+	int			reads;			/* from the socket */
+	uint64		arrived;		/* by TCP when counting began; 0: not known */
+	uint64		received;		/* since then */
+	Size		limit;			/* of that */
 	int			set_timeout;	/* asked for in this pipeline; 0: none */
 	TridentExchangePrepared *preparing; /* in this pipeline; or NULL */
 
@@ -103,9 +107,19 @@ extern void trident_exchange_conn_close(TridentExchangeConn *conn);
 extern void trident_exchange_conn_advance(TridentExchangeConn *conn);
 
 /*
+ * Read from the socket what is there.  False: the connection is DEAD, also
+ * because more came than conn->limit allows.
+ */
+extern bool trident_exchange_conn_read(TridentExchangeConn *conn);
+
+/* What is read from now on may have so many bytes. */
+extern void trident_exchange_conn_expect(TridentExchangeConn *conn, Size limit);
+
+/*
  * Send a statement; state IDLE before, RUNNING (or DEAD) after.  timeout_ms:
- * what statement_timeout there must be, 0: as it is.  The values may be freed
- * when it returns.
+ * what statement_timeout there must be, 0: as it is.  The answer is bounded
+ * by what trident_exchange_conn_expect() was told before.  The values may be
+ * freed when it returns.
  */
 extern void trident_exchange_conn_run(TridentExchangeConn *conn,
 									  const TridentExchangeCall *call,

@@ -534,6 +534,17 @@ trident_exchange_engine_fail_waiting(TridentExchangeEngine *engine,
 	}
 }
 
+/* Bytes of an answer: in the worker no more than can be handed over. */
+static Size
+reply_limit(const TridentExchangeEngine *engine)
+{
+	int			kilobytes = trident_base_exchange_reply_size;
+
+	if (!engine->is_direct)
+		kilobytes = Min(kilobytes, trident_base_exchange_memory);
+	return (Size) kilobytes * 1024;
+}
+
 /* Put a task that waits on the connection. */
 static void
 attach(TridentExchangeEngine *engine, TridentExchangeTask *task,
@@ -589,6 +600,7 @@ trident_exchange_engine_start(TridentExchangeEngine *engine, TridentExchangeLink
 	if (n > 1)
 		trident_exchange_stat_add(link->route->stat, TRIDENT_EXCHANGE_BUNDLED, n);
 	remaining = (deadline - engine->now) / 1000;
+	trident_exchange_conn_expect(link->conn, reply_limit(engine));
 	trident_exchange_conn_run(link->conn, call, link->hash,
 							  trident_exchange_route_timeout(Max(remaining, 1)));
 	if (memory)
@@ -665,9 +677,12 @@ connecting_failed(TridentExchangeEngine *engine, TridentExchangeLink *link)
 
 /* May the task be sent again, after its connection was lost? */
 static bool
-may_retry(const TridentExchangeEngine *engine, const TridentExchangeTask *task)
+may_retry(const TridentExchangeEngine *engine, const TridentExchangeTask *task,
+		  bool was_bundled, const TridentExchangeOutcome *outcome)
 {
+	/* an answer that was too large is so again, unless it was that of many */
 	return task->call->call_class != TRIDENT_EXCHANGE_WRITE &&
+		(outcome->origin != TRIDENT_EXCHANGE_FROM_LIMIT || was_bundled) &&
 		!task->route->is_retired &&
 		task->attempts < (task->reused ? 3 : 2) &&
 		task->deadline > engine->now;
@@ -696,15 +711,13 @@ trident_exchange_engine_lost(TridentExchangeEngine *engine, TridentExchangeLink 
 	{
 		TridentExchangeTask *task = next_task(link);
 
+		trident_exchange_conn_outcome(link->conn, &outcome);
 		if (is_bundle)
 			task->is_alone = true;
-		if (may_retry(engine, task))
+		if (may_retry(engine, task, is_bundle, &outcome))
 			enqueue(engine, task, true);
 		else
-		{
-			trident_exchange_conn_outcome(link->conn, &outcome);
 			finish(engine, task, &outcome);
-		}
 	}
 	trident_pool_drop(engine->pool, link->member);
 }

@@ -77,6 +77,9 @@ detail(const TridentExchangeReply *reply)
 			appendStringInfo(&buf, "The reason given then was \"%s\"",
 							 reply->detail ? reply->detail : "");
 			break;
+		case TRIDENT_EXCHANGE_FROM_LIMIT:
+			appendStringInfoString(&buf, "It was given up");
+			break;
 		default:
 			appendStringInfo(&buf, "There was %s", reply->message);
 			break;

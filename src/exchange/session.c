@@ -328,6 +328,7 @@ trident_exchange_session_send(TridentExchangeSession *session,
 		return;
 	conn->state = TRIDENT_EXCHANGE_RUNNING;
 	conn->events = WL_SOCKET_READABLE;
+	trident_exchange_conn_expect(conn, (Size) trident_base_exchange_reply_size * 1024);
 	if (!PQsendQueryParams(conn->pg, call->sql, call->nparams, call->types, call->values,
 						   call->lengths, call->formats, call->binary) ||
 		PQflush(conn->pg) < 0)
@@ -359,8 +360,7 @@ wait_for_result(TridentExchangeSession *session)
 			fail_by_timeout(conn);
 			return false;
 		}
-		if (!PQconsumeInput(conn->pg))
-			break;
+		(void) trident_exchange_conn_read(conn);
 	}
 	if (conn->state != TRIDENT_EXCHANGE_DEAD)
 		trident_exchange_conn_fail(conn, TRIDENT_EXCHANGE_FROM_CONNECT,
@@ -421,7 +421,7 @@ trident_exchange_session_copy_put(TridentExchangeSession *session, const char *d
 		conn->events = WL_SOCKET_WRITEABLE | WL_SOCKET_READABLE;
 		if (!wait_for(conn, session->deadline))
 			fail_by_timeout(conn);
-		else if (!PQconsumeInput(conn->pg) || PQflush(conn->pg) < 0)
+		else if (!trident_exchange_conn_read(conn) || PQflush(conn->pg) < 0)
 			break;
 	}
 }

@@ -18,6 +18,9 @@
 #include "base/shmem.h"
 #include "exchange/shared.h"
 
+/* Of a place's word, the connections; trident.exchange_pool_size is below it. */
+#define COUNT_MASK	UINT64CONST(0xffff)
+
 TridentExchangeShared *trident_exchange_shared = NULL;
 
 static LWLockPadded *locks = NULL;
@@ -70,8 +73,7 @@ shared_make(void *area, Size size)
 	pg_atomic_init_u64(&shared->arena_used, 0);
 	for (int i = 0; i < TRIDENT_EXCHANGE_PLACES; i++)
 	{
-		pg_atomic_init_u64(&shared->places[i].place, 0);
-		pg_atomic_init_u32(&shared->places[i].nconns, 0);
+		pg_atomic_init_u64(&shared->places[i].word, 0);
 		pg_atomic_init_u32(&shared->places[i].nwanted, 0);
 	}
 	shared->pending = (pg_atomic_uint64 *) next;
@@ -174,40 +176,60 @@ trident_exchange_shared_release(TridentExchangeSlot *slot)
 
 /* --- places --- */
 
-/*
- * The record of a place, or NULL; made if there is none.  Records are never
- * given away: a count that went to another place would never be taken back.
- */
+/* The part of a word that says whose it is. */
+static uint64
+place_of(uint64 word)
+{
+	return word & ~COUNT_MASK;
+}
+
+/* The part of a hash that a word has; not 0. */
+static uint64
+place_key(uint64 place)
+{
+	return Max(place_of(place), COUNT_MASK + 1);
+}
+
+/* The record of a place; NULL: there is none. */
 static TridentExchangePlace *
-find_place(uint64 place, bool make)
+find_place(uint64 key)
 {
 	TridentExchangePlace *places = trident_exchange_shared->places;
-	TridentExchangePlace *found = NULL;
-	int			i;
 
-	if (place == 0)
-		place = 1;
-	for (i = 0; i < TRIDENT_EXCHANGE_PLACES; i++)
+	for (int i = 0; i < TRIDENT_EXCHANGE_PLACES; i++)
 	{
-		uint64		here = pg_atomic_read_u64(&places[i].place);
+		uint64		word = pg_atomic_read_u64(&places[i].word);
 
-		if (here == place)
+		if (place_of(word) == key)
 			return &places[i];
-		if (here == 0)
+		if (word == 0)
 			break;
 	}
-	if (!make)
-		return NULL;
-	LWLockAcquire(&locks[0].lock, LW_EXCLUSIVE);
-	/* the first that is free, unless it was made just now */
-	for (; i < TRIDENT_EXCHANGE_PLACES && found == NULL; i++)
-	{
-		uint64		here = pg_atomic_read_u64(&places[i].place);
+	return NULL;
+}
 
-		if (here == 0)
-			pg_atomic_write_u64(&places[i].place, place);
-		if (here == 0 || here == place)
+/*
+ * The record of a place, made where there is none: of one never used, else of
+ * one without connections.  NULL: all have some.
+ */
+static TridentExchangePlace *
+make_place(uint64 key)
+{
+	TridentExchangePlace *places = trident_exchange_shared->places;
+	TridentExchangePlace *found;
+
+	LWLockAcquire(&locks[0].lock, LW_EXCLUSIVE);
+	found = find_place(key);	/* it may have been made just now */
+	for (int i = 0; i < TRIDENT_EXCHANGE_PLACES && found == NULL; i++)
+	{
+		uint64		word = pg_atomic_read_u64(&places[i].word);
+
+		if ((word & COUNT_MASK) == 0 &&
+			pg_atomic_compare_exchange_u64(&places[i].word, &word, key))
+		{
 			found = &places[i];
+			pg_atomic_write_u32(&found->nwanted, 0);
+		}
 	}
 	LWLockRelease(&locks[0].lock);
 	return found;
@@ -216,20 +238,26 @@ find_place(uint64 place, bool make)
 bool
 trident_exchange_shared_reserve(uint64 place, int limit)
 {
+	uint64		key = place_key(place);
 	TridentExchangePlace *record;
-	uint32		nconns;
+	uint64		word;
 
 	if (trident_exchange_shared == NULL)
 		return true;
-	record = find_place(place, true);
-	if (record == NULL)
-		return false;			/* as if it were full, never beyond the bound */
-	nconns = pg_atomic_read_u32(&record->nconns);
-	while (nconns < (uint32) limit)
+	do
 	{
-		if (pg_atomic_compare_exchange_u32(&record->nconns, &nconns, nconns + 1))
-			return true;
-	}
+		record = find_place(key);
+		if (record == NULL)
+			record = make_place(key);
+		if (record == NULL)
+			return false;		/* as if it were full, never beyond the bound */
+		word = pg_atomic_read_u64(&record->word);
+		while (place_of(word) == key && (word & COUNT_MASK) < limit)
+		{
+			if (pg_atomic_compare_exchange_u64(&record->word, &word, word + 1))
+				return true;
+		}
+	} while (place_of(word) != key);
 	pg_atomic_fetch_add_u32(&record->nwanted, 1);
 	return false;
 }
@@ -241,9 +269,10 @@ trident_exchange_shared_unreserve(uint64 place)
 
 	if (trident_exchange_shared == NULL)
 		return;
-	record = find_place(place, false);
+	/* with a connection it is nobody else's */
+	record = find_place(place_key(place));
 	if (record)
-		pg_atomic_fetch_sub_u32(&record->nconns, 1);
+		pg_atomic_fetch_sub_u64(&record->word, 1);
 }
 
 bool
@@ -253,7 +282,7 @@ trident_exchange_shared_is_wanted(uint64 place)
 
 	if (trident_exchange_shared == NULL)
 		return false;
-	record = find_place(place, false);
+	record = find_place(place_key(place));
 	return record && pg_atomic_read_u32(&record->nwanted) > 0 &&
 		pg_atomic_exchange_u32(&record->nwanted, 0) > 0;
 }
@@ -261,12 +290,15 @@ trident_exchange_shared_is_wanted(uint64 place)
 int
 trident_exchange_shared_count(uint64 place)
 {
+	uint64		key = place_key(place);
 	TridentExchangePlace *record;
+	uint64		word;
 
 	if (trident_exchange_shared == NULL)
 		return 0;
-	record = find_place(place, false);
-	return record ? pg_atomic_read_u32(&record->nconns) : 0;
+	record = find_place(key);
+	word = record ? pg_atomic_read_u64(&record->word) : 0;
+	return place_of(word) == key ? (int) (word & COUNT_MASK) : 0;
 }
 
 LWLock *

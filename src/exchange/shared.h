@@ -74,11 +74,15 @@ typedef struct TridentExchangeSlot
 	Size		payload_size;
 } TridentExchangeSlot;
 
-/* A host and port that processes are connected to. */
+/*
+ * A host and port that processes are connected to.  Whose record it is and how
+ * many connections there are is one word, so that a record without connections
+ * can be given to another place, and no count goes to the wrong one.
+ */
 typedef struct TridentExchangePlace
 {
-	pg_atomic_uint64 place;		/* its hash; 0: free */
-	pg_atomic_uint32 nconns;
+	pg_atomic_uint64 word;		/* its hash but for the last 16 bits, which are
+								 * the connections; 0: never used */
 	pg_atomic_uint32 nwanted;	/* times that a connection was refused since
 								 * somebody closed an idle one */
 } TridentExchangePlace;

@@ -16,9 +16,10 @@ use Test::More;
 plan skip_all => 'needs a library with fault points (TRIDENT_FAULTS)'
   unless $ENV{TRIDENT_FAULTS};
 
-my $node = exchange_node('calls', conf => "shared_preload_libraries = trident\n");
-my $other = PostgreSQL::Test::Cluster->new('other');
 my $user = (getpwuid($>))[0];
+my $node = exchange_node('calls', conf => "shared_preload_libraries = trident\n",
+	hba => "local all $user peer\nhostssl all holder 127.0.0.1/32 cert\n");
+my $other = PostgreSQL::Test::Cluster->new('other');
 my $mode;
 
 $other->init;
@@ -43,6 +44,38 @@ CREATE FUNCTION as_bob() RETURNS text LANGUAGE sql SECURITY DEFINER
 ALTER FUNCTION as_bob() OWNER TO bob;
 SQL
 
+# Certificates: one of the server, and one that its own operating system user
+# has for the role "holder", where libpq looks for it.
+my $home = $ENV{HOME};
+my $has_ssl = !system_log('sh', '-c', <<"END");
+set -e
+cd @{[$node->data_dir]}
+exec >openssl.log 2>&1
+openssl req -new -x509 -days 2 -nodes -subj /CN=ca -out ca.crt -keyout ca.key
+for name in server holder; do
+	openssl req -new -nodes -subj /CN=\$name -out \$name.csr -keyout \$name.key
+	openssl x509 -req -days 2 -in \$name.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out \$name.crt
+done
+chmod 600 server.key holder.key
+mkdir -p $home/.postgresql
+mv holder.crt $home/.postgresql/postgresql.crt
+mv holder.key $home/.postgresql/postgresql.key
+END
+if ($has_ssl)
+{
+	$node->append_conf('postgresql.conf', "ssl = on\nssl_ca_file = 'ca.crt'\n");
+	$node->reload;
+	$node->safe_psql('postgres', <<"SQL");
+CREATE ROLE holder LOGIN;
+CREATE SERVER certified FOREIGN DATA WRAPPER postgres_fdw
+	OPTIONS (host '127.0.0.1', port '@{[$node->port]}', dbname 'postgres', sslmode 'require');
+GRANT USAGE ON FOREIGN SERVER certified TO alice;
+CREATE USER MAPPING FOR alice SERVER certified OPTIONS (user 'holder', password 'any');
+CREATE USER MAPPING FOR admin SERVER certified OPTIONS (user 'holder');
+SQL
+	await($node, "SELECT current_setting('ssl') = 'on'", 'TLS is on');
+}
+
 foreach ('direct', 'worker')
 {
 	$mode = $_;
@@ -54,6 +87,7 @@ foreach ('direct', 'worker')
 	subtest "time, $mode" => \&check_time;
 	subtest "nodes that go away, $mode" => \&check_away;
 	subtest "rights, $mode" => \&check_rights;
+	subtest "certificate, $mode" => \&check_certificate;
 }
 subtest 'sessions' => \&check_sessions;
 subtest 'what is left' => \&check_rest;
@@ -229,6 +263,22 @@ SQL
 	like(probe($node, 'admin', q{SELECT error FROM probe('{passfile}', 'SELECT current_user')}),
 		qr/no password supplied/, 'nor read at all');
 	unlink "$home/.pgpass";
+	return;
+}
+
+# The certificate of the server's user is for nobody to borrow.
+sub check_certificate
+{
+	plan skip_all => 'there is no openssl to make certificates' unless $has_ssl;
+	my $connection = 'host=127.0.0.1 port=' . $node->port . ' user=holder dbname=postgres sslmode=require';
+
+	is($node->safe_psql('postgres', 'SELECT current_user', connstr => $connection), 'holder',
+		'the user of the server connects by it');
+	foreach my $role ('alice', 'admin')
+	{
+		like(probe($node, $role, q{SELECT coalesce(value, error) FROM probe('{certified}', 'SELECT current_user')}),
+			qr/^TR001 connect: .*certificate/, "$role does not");
+	}
 	return;
 }
 

@@ -9,6 +9,7 @@ use FindBin;
 use lib $FindBin::RealBin;
 
 use ExchangeTest;
+use IO::Socket::INET;
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -116,6 +117,62 @@ foreach my $how ('pg_cancel_backend', 'pg_terminate_backend')
 }
 await($node, "SELECT count(*) = 0 $remote AND state = 'active'", 'and those end too');
 
+# At each state of a request: queued for a worker that does not look, connecting
+# to a node that does not accept, running there.  Cancelled, timed out, or the
+# client gone, it ends at once, and the other requests do not notice.
+my $deaf = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', Proto => 'tcp') or die 'no socket';
+add_node($node, 'deaf', $deaf->sockport);
+
+my %states = (
+	queued => [ 'n1', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted} ],
+	connecting => [ 'deaf', q{SELECT connections > 0 AND waiting > 0 FROM trident.stat_pool WHERE node = 'deaf'} ],
+	running => [ 'n1', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(34)%' AND state = 'active' AND application_name LIKE 'trident/%'} ]);
+my %ends = (
+	cancel => [ 'SELECT', sub { $node->safe_psql('postgres', "SELECT pg_cancel_backend($_[1])") }, qr/canceling statement due to user request/ ],
+	timeout => [ "SET statement_timeout = '1s';", sub { }, qr/canceling statement due to statement timeout/ ],
+	disconnect => [ "SET client_connection_check_interval = '50ms';", sub { $_[0]->kill_kill }, undef ]);
+
+foreach my $state (sort keys %states)
+{
+	my ($target, $reached) = @{ $states{$state} };
+
+	foreach my $how (sort keys %ends)
+	{
+		my ($settings, $end, $says) = @{ $ends{$how} };
+		my ($out, $err, $lock) = ('', '');
+
+		if ($state eq 'queued')
+		{
+			# the worker stops before it looks
+			$lock = $node->background_psql('postgres');
+			$lock->query_safe('SELECT pg_advisory_lock(8400)');
+			$node->safe_psql('postgres', "ALTER SYSTEM SET trident.fault = 'exchange-turn:wait'");
+			$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
+			await($node, $reached, "$how while $state: the worker waits");
+		}
+		my $session = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') . ' user=alice application_name=asks',
+			'-c', $settings, '-c', "SELECT error FROM probe('{$target}', 'SELECT pg_sleep(34)', deadline_ms => 30000)" ], '<', \undef, '>', \$out, '2>', \$err);
+		my $asks = q{FROM pg_stat_activity WHERE application_name = 'asks' AND query LIKE '%probe(%'};
+		await($node, "SELECT count(*) = 1 $asks AND wait_event_type = 'Extension'", "$how while $state: the session waits") unless $how eq 'timeout';
+		await($node, $reached, "$how while $state: it is so") unless $state eq 'queued' || $how eq 'timeout';
+		my $pid = $node->safe_psql('postgres', "SELECT coalesce((SELECT pid $asks), 0)");
+		$end->($session, $pid);
+		$session->finish if defined $says;
+		like($err, $says, "$how while $state") if defined $says;
+		await($node, "SELECT count(*) = 0 $asks", "$how while $state: the session is free");
+		if ($lock)
+		{
+			$node->safe_psql('postgres', 'ALTER SYSTEM RESET trident.fault');
+			$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
+			$lock->quit;
+		}
+		is(probe($node, 'bob', q{SELECT value, path FROM probe('{n1}', 'SELECT 9')}), '9|worker', "$how while $state: the worker goes on");
+		all_is_given_back("$how while $state");
+	}
+}
+$node->safe_psql('postgres', 'DROP SERVER deaf CASCADE');
+close $deaf;
+
 # While others are cancelled, no other session's call is hit.
 {
 	my $noise = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', 'bob' ]);
@@ -169,6 +226,23 @@ $node->safe_psql('postgres', 'DROP SERVER gone CASCADE');
 await($node, "SELECT count(*) = 0 $remote AND application_name LIKE 'trident/gone/%'", 'closed when its server is dropped');
 $node->safe_psql('postgres', 'DROP OWNED BY r1; DROP USER MAPPING IF EXISTS FOR r1 SERVER n1; DROP ROLE r1');
 await($node, "SELECT count(*) = 0 $remote AND usename = 'r1'", 'and when its role is');
+
+# More places than there are records of: what has no connections makes room.
+$node->safe_psql('postgres', <<'SQL');
+DO $$
+BEGIN
+	FOR i IN 1 .. 520 LOOP
+		EXECUTE format('CREATE SERVER place%s FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host %L, port %L)', i, '127.0.0.1', i);
+		EXECUTE format('CREATE USER MAPPING FOR admin SERVER place%s OPTIONS (user %L, password %L)', i, 'admin', 'none');
+	END LOOP;
+END $$;
+SQL
+is(probe($node, 'admin', <<'SQL'), '520', 'five hundred nodes that are away');
+SELECT count(*) FROM generate_series(0, 12) g, LATERAL probe((SELECT array_agg('place' || i) FROM generate_series(g * 40 + 1, g * 40 + 40) i), 'SELECT 1') WHERE NOT ok;
+SQL
+$node->safe_psql('postgres', "ALTER SERVER n2 OPTIONS (SET host 'localhost')");
+is(probe($node, 'alice', q{SELECT value, path FROM probe('{n2}', 'SELECT 10')}), '10|worker', 'and one more that is not');
+all_is_given_back('many places');
 
 # Nothing unexpected was logged.
 my $log = slurp_file($node->logfile);

@@ -1,5 +1,6 @@
 # A node that answers a search with anything but an answer: the session that
-# asked gets an error or rows, and lives on.
+# asked gets an error or rows, and lives on; and one that does not end its
+# answer is disconnected before it has cost much memory.
 
 use strict;
 use warnings;
@@ -41,7 +42,7 @@ BEGIN
 		WHEN 'honest' THEN NULL;
 		WHEN 'null' THEN answer := NULL;
 		WHEN 'empty' THEN answer := '';
-		WHEN 'cut' THEN answer := substring(answer FOR (random() * length(answer))::integer);
+		WHEN 'cut' THEN answer := substring(answer FOR floor(random() * length(answer))::integer);
 		ELSE
 			FOR i IN 0 .. (random() * 3)::integer LOOP
 				answer := set_byte(answer, (random() * (length(answer) - 1))::integer,
@@ -95,6 +96,53 @@ note($mutated);
 unlike($mutated, qr/^(?:XX|57)/m, 'bytes changed at random: rows, or an error of the data');
 is(answers('honest', 1), 'rows|1', 'the same node, honest again');
 is($home->safe_psql('postgres', $right), '7,6,8,5,9', 'is right again');
+# Endless rows, and a value too long: given up while it comes, by whoever asks.
+$home->append_conf('postgresql.conf', <<'END');
+shared_preload_libraries = trident
+session_preload_libraries = ''
+trident.exchange_memory = '8MB'
+trident.exchange_reply_size = '16MB'
+trident.exchange_timeout = '20s'
+END
+$home->restart;
+
+# The most memory that the process has had, in MB, and what it said.
+sub most_memory
+{
+	my ($pid) = @_;
+
+	return slurp_file("/proc/$pid/status") =~ /VmHWM:\s+(\d+) kB/ ? $1 / 1024 : 0;
+}
+
+my %endless = (
+	rows => q{SELECT repeat('x', 1000)::bytea FROM (SELECT generate_series(1, 1000000000)) g},
+	value => q{SELECT convert_to(repeat(repeat('x', 1000), 100000), 'UTF8')});
+my $signature = 'integer, text[], trident.vector, integer, text, text, text[], text[], text[], text, text[], text[], float8, float8, integer, text, text';
+foreach my $what (sort keys %endless)
+{
+	$far->safe_psql('postgres', "DROP FUNCTION trident.search_shards($signature);
+		CREATE FUNCTION trident.search_shards($signature) RETURNS SETOF bytea LANGUAGE sql AS \$\$ $endless{$what} \$\$");
+	foreach my $mode ('worker', 'direct', 'auto')
+	{
+		my $session = $home->background_psql('postgres', on_error_stop => 0);
+		my $search = $right =~ s/SELECT string_agg\(id, ','\)/SELECT count(*)/r;
+
+		$session->query_safe("SET trident.exchange_mode = $mode; SET search_path = public, trident");
+		my $pid = $session->query_safe('SELECT pg_backend_pid()');
+		$session->query(<<"SQL");
+DO \$\$ BEGIN PERFORM set_config('test.state', 'none', false); PERFORM ($search);
+EXCEPTION WHEN OTHERS THEN PERFORM set_config('test.state', SQLSTATE || ' ' || SQLERRM, false); END \$\$;
+SQL
+		like($session->query_safe("SELECT current_setting('test.state')"), qr/^TR005 .*more than an answer may have/, "endless $what, $mode: given up");
+		cmp_ok(most_memory($pid), '<', 160, "endless $what, $mode: the session has not grown");
+		my $worker = $session->query_safe("SELECT max(pid) FROM trident.stat_worker WHERE kind = 'exchange'");
+		cmp_ok(most_memory($worker), '<', 100, "endless $what, $mode: nor the worker") if $worker ne '';
+		$session->quit;
+	}
+	ok($far->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name LIKE 'trident%' AND state = 'active'"),
+		"endless $what: the node is disconnected, and stops");
+}
+
 unlike(slurp_file($home->logfile), qr/terminated by signal|PANIC|TRAP/, 'nothing crashed');
 
 $_->stop for @nodes;
