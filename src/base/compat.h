@@ -127,6 +127,15 @@
 #define TridentVacuumDelayPoint() vacuum_delay_point()
 #endif
 
+/* A message in the log that is part of the transaction; PG 17 may flush it too. */
+#if PG_VERSION_NUM >= 170000
+#define TridentLogMessage(prefix, message, size) \
+	LogLogicalMessage(prefix, message, size, true, false)
+#else
+#define TridentLogMessage(prefix, message, size) \
+	LogLogicalMessage(prefix, message, size, true)
+#endif
+
 /* PG 17 lets an extension name what it waits for. */
 #if PG_VERSION_NUM >= 170000
 #define TridentWaitEventNew(name) WaitEventExtensionNew(name)

@@ -149,6 +149,20 @@ trident_base_sql_rows(const char *statement, int nargs, const char *const *args)
 	return rows;
 }
 
+List *
+trident_base_sql_list(const char *statement, int nargs, const char *const *args)
+{
+	TridentBaseRows *rows = trident_base_sql_rows(statement, nargs, args);
+	/* where the rows are, which is not SPI's own */
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(rows));
+	List	   *list = NIL;
+
+	for (int i = 0; i < rows->nrows; i++)
+		list = lappend(list, rows->value[i][0]);
+	MemoryContextSwitchTo(old);
+	return list;
+}
+
 char *
 trident_base_sql_value(const char *statement, int nargs, const char *const *args)
 {

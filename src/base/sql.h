@@ -53,6 +53,10 @@ extern uint64 trident_base_sql_run(const char *statement, int nargs,
 extern TridentBaseRows *trident_base_sql_rows(const char *statement, int nargs,
 											  const char *const *args);
 
+/* Its first column, of char *. */
+extern struct List *trident_base_sql_list(const char *statement, int nargs,
+										  const char *const *args);
+
 /* Its only value, or NULL where there is none. */
 extern char *trident_base_sql_value(const char *statement, int nargs,
 									const char *const *args);

@@ -13,11 +13,15 @@
  *
  * A leaf whose comment still says pending gets the one that it should have.
  *
+ * Before that, what this database has let nodes prepare is finished as the
+ * transaction here ended; commit.c says why that is known.
+ *
  * Locks: SHARE on trident.collection.  Whoever makes shards writes there
  * before the commit on nodes, so none is between that and its own commit now.
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -25,7 +29,7 @@
 
 #include "base/compat.h"
 #include "base/sql.h"
-#include "collection/shard.h"
+#include "collection/remote.h"
 #include "node/node.h"
 
 PG_FUNCTION_INFO_V1(trident_collection_cleanup);
@@ -43,6 +47,12 @@ static const char *const shards_query =
 " WHERE n.nspname = '" TRIDENT_COLLECTION_SCHEMA "' AND c.relkind IN ('r', 'p')"
 "  AND obj_description(c.oid, 'pg_class') ~ (' a trident collection of node ' || $1::text || '(, pending)?$')"
 " ORDER BY 1";
+
+/* What was prepared for the home whose gids begin with $1; may we finish it? */
+static const char *const prepared_query =
+"SELECT gid, owner = current_user OR current_setting('is_superuser')::bool, owner"
+" FROM pg_prepared_xacts"
+" WHERE database = current_database() AND starts_with(gid, $1) ORDER BY prepared";
 
 typedef struct Cleanup
 {
@@ -161,6 +171,88 @@ forget_leftovers(const Cleanup *cleanup, const char *still_there)
 	trident_base_sql_end(&sql);
 }
 
+/* How the transaction here ended that decides over the gid; NULL: not known. */
+static char *
+find_decision(const char *gid, const char *prefix)
+{
+	unsigned int timeline;
+	uint64		xid;
+	const char *args[1];
+	TridentBaseSql sql;
+	char	   *status;
+
+	if (sscanf(gid + strlen(prefix), "%x_" UINT64_FORMAT, &timeline, &xid) != 2 ||
+		timeline != GetWALInsertionTimeLine())
+		return NULL;
+	args[0] = psprintf(UINT64_FORMAT, xid);
+	trident_base_sql_begin_as_owner(&sql);
+	status = trident_base_sql_value(
+		"SELECT CASE WHEN $1::xid8 < pg_current_xact_id() THEN pg_xact_status($1::xid8) END", 1, args);
+	trident_base_sql_end(&sql);
+	return status;
+}
+
+static void
+finish_prepared(const Cleanup *cleanup, const char *gid, bool may_finish,
+				const char *owner, const char *prefix)
+{
+	char	   *status = find_decision(gid, prefix);
+
+	if (status == NULL)
+		tell(cleanup, NULL, false,
+			 psprintf("transaction %s is prepared, and this database, restored or promoted since, does not know how it ended; COMMIT PREPARED or ROLLBACK PREPARED it there",
+					  quote_literal_cstr(gid)));
+	else if (strcmp(status, "in progress") == 0)
+		return;
+	else if (!may_finish)
+		tell(cleanup, NULL, false,
+			 psprintf("transaction %s is prepared there by role %s, who may finish it",
+					  quote_literal_cstr(gid), quote_identifier(owner)));
+	else if (strcmp(status, "committed") == 0)
+		act(cleanup, NULL, psprintf("COMMIT PREPARED %s", quote_literal_cstr(gid)),
+			"a prepared transaction was committed");
+	else
+		act(cleanup, NULL, psprintf("ROLLBACK PREPARED %s", quote_literal_cstr(gid)),
+			"a prepared transaction was rolled back");
+}
+
+/* Finish what is prepared on the node for this database. */
+static void
+clean_prepared(const Cleanup *cleanup)
+{
+	char	   *prefix = psprintf(TRIDENT_COLLECTION_GID "%s_", cleanup->own);
+	const char *values[] = {prefix};
+	TridentExchangeCall look = {
+		.sql = prepared_query,
+		.nparams = 1,
+		.values = values,
+		.purpose = "cleanup"
+	};
+	const TridentExchangeReply *reply =
+		trident_exchange_session_exec(cleanup->session, &look, 0);
+	List	   *found = NIL;
+	ListCell   *lc;
+
+	if (!reply->ok)
+	{
+		tell(cleanup, NULL, false, reply->message);
+		return;
+	}
+	for (int i = 0; i < reply->nrows; i++)
+	{
+		for (int column = 0; column < 3; column++)
+			found = lappend(found, pstrdup(trident_exchange_value(reply, i, column, NULL)));
+	}
+	for (lc = list_head(found); lc; lc = lnext(found, lc))
+	{
+		char	   *gid = lfirst(lc);
+		char	   *may_finish = lfirst(lc = lnext(found, lc));
+		char	   *owner = lfirst(lc = lnext(found, lc));
+
+		finish_prepared(cleanup, gid, may_finish[0] == 't', owner, prefix);
+	}
+}
+
 static void
 clean_node(Cleanup *cleanup)
 {
@@ -182,6 +274,7 @@ clean_node(Cleanup *cleanup)
 	ListCell   *lc;
 	ListCell   *state;
 
+	clean_prepared(cleanup);
 	reply = trident_exchange_session_exec(cleanup->session, &look, 0);
 	if (!reply->ok)
 	{

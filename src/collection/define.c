@@ -52,17 +52,6 @@ const char *const trident_collection_indexes_query =
 " WHERE i.indrelid = $1::text::regclass AND NOT i.indisunique AND NOT i.indisexclusion"
 " ORDER BY x.relname";
 
-/* The first column of all rows. */
-static List *
-column(const TridentBaseRows *rows)
-{
-	List	   *values = NIL;
-
-	for (int i = 0; i < rows->nrows; i++)
-		values = lappend(values, rows->value[i][0]);
-	return values;
-}
-
 char *
 trident_collection_define_comment(const TridentCollection *collection,
 								  const TridentCollectionShard *shard,
@@ -89,7 +78,7 @@ trident_collection_define_table(const TridentCollection *collection,
 
 	trident_base_sql_begin(&sql);
 	elements = trident_base_sql_value(trident_collection_elements_query, 1, args);
-	storage = column(trident_base_sql_rows(storage_query, 2, args));
+	storage = trident_base_sql_list(storage_query, 2, args);
 	trident_base_sql_end(&sql);
 
 	statements = list_make1(psprintf(
@@ -123,8 +112,8 @@ trident_collection_define_indexes(const TridentCollection *collection,
 	rows = trident_base_sql_rows(trident_collection_indexes_query, 1, args);
 	trident_base_sql_end(&sql);
 	statements = list_make1(psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", table, key.data));
-	/* A partition gets its indexes when it becomes one. */
-	for (int i = 0; i < rows->nrows && OidIsValid(shard->server); i++)
+	/* of a local one, those that it would get when it becomes a partition */
+	for (int i = 0; i < rows->nrows; i++)
 		statements = lappend(statements, psprintf("CREATE INDEX ON %s %s", table,
 												  rows->value[i][1]));
 	return lappend(statements, psprintf("ANALYZE %s", table));

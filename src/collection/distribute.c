@@ -121,19 +121,16 @@ static List *
 primary_key(Oid table)
 {
 	const char *args[] = {psprintf("%u", table)};
-	List	   *names = NIL;
-	TridentBaseRows *rows;
+	List	   *names;
 	TridentBaseSql sql;
 
 	trident_base_sql_begin(&sql);
-	rows = trident_base_sql_rows(
+	names = trident_base_sql_list(
 		"SELECT a.attname FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k (attnum, n)"
 		" JOIN pg_attribute a ON a.attnum = k.attnum"
 		" WHERE i.indrelid = $1::oid AND i.indisprimary AND a.attrelid = i.indrelid"
 		" AND k.n <= i.indnkeyatts ORDER BY k.n", 1, args);
 	trident_base_sql_end(&sql);
-	for (int i = 0; i < rows->nrows; i++)
-		names = lappend(names, rows->value[i][0]);
 	return names;
 }
 

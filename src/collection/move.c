@@ -7,11 +7,13 @@
  * indexes, then the leaf here is switched, and the old table is dropped after
  * the commit; until then it is recorded as a leftover.
  *
- * Locks: ACCESS EXCLUSIVE on the collection here; SHARE on the old table on
- * its node, until the commit, which holds off writers that come from other
- * nodes.  The rows are read after that through the leaf; since its remote
- * transaction has one snapshot from its first use, none may be open before:
- * hence no transaction block.
+ * Locks: SHARE ROW EXCLUSIVE on the collection and its leaves here, which
+ * holds off writers and DDL while readers go on, and ACCESS EXCLUSIVE for the
+ * switch; whoever has read in a transaction and then writes may deadlock with
+ * that, which the server finds.  SHARE on the old table on its node, until the
+ * commit, holds off writers that come from other nodes.  The rows are read
+ * after that through the leaf; since its remote transaction has one snapshot
+ * from its first use, none may be open before: hence no transaction block.
  */
 #include "postgres.h"
 
@@ -42,24 +44,6 @@ refuse_transaction_block(const char *what)
 				 errhint("Call it as a statement of its own.")));
 }
 
-/* The collection, locked against everybody, if it may be changed here. */
-static TridentCollection *
-open_for_change(Oid table)
-{
-	TridentCollection *collection;
-	TridentBaseSql sql;
-
-	relation_close(trident_collection_open(table, AccessExclusiveLock), NoLock);
-	collection = trident_collection_find(table, false);
-	trident_collection_require_home(collection);
-
-	/* Holds off the cleanup, which would take new shards for leftovers. */
-	trident_base_sql_begin_as_owner(&sql);
-	trident_base_sql_run("LOCK TABLE trident.collection IN ROW EXCLUSIVE MODE", 0, NULL);
-	trident_base_sql_end(&sql);
-	return collection;
-}
-
 /* Run local DDL, each statement a string made by psprintf. */
 static void
 run_here(const char *statement)
@@ -69,6 +53,32 @@ run_here(const char *statement)
 	trident_base_sql_begin(&sql);
 	trident_base_sql_run(statement, 0, NULL);
 	trident_base_sql_end(&sql);
+}
+
+/* Lock the collection and its leaves against writers, or against everybody. */
+static void
+lock_collection(const TridentCollection *collection, const char *mode)
+{
+	run_here(psprintf("LOCK TABLE %s IN %s MODE", collection->name, mode));
+}
+
+/* The collection, locked against writers, if it may be changed here. */
+static TridentCollection *
+open_for_change(Oid table)
+{
+	TridentCollection *collection;
+	TridentBaseSql sql;
+
+	relation_close(trident_collection_open(table, ShareRowExclusiveLock), NoLock);
+	collection = trident_collection_find(table, false);
+	trident_collection_require_home(collection);
+	lock_collection(collection, "SHARE ROW EXCLUSIVE");
+
+	/* Holds off the cleanup, which would take new shards for leftovers. */
+	trident_base_sql_begin_as_owner(&sql);
+	trident_base_sql_run("LOCK TABLE trident.collection IN ROW EXCLUSIVE MODE", 0, NULL);
+	trident_base_sql_end(&sql);
+	return collection;
 }
 
 /* How many rows the shard has, now that nobody writes to it any more. */
@@ -129,19 +139,20 @@ move(const TridentCollection *collection, TridentCollectionShard *shard,
 	TridentCollectionShard *target =
 		trident_collection_shard_new(collection, shard->number, node);
 	List	   *targets = list_make1(target);
-	char	   *old_name = psprintf("old_%s", shard->table);
-	const char *old = quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, old_name);
+	bool		comes_here = !OidIsValid(target->server);
 	const char *table = quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, shard->table);
 	uint64		counted;
 	uint64		moved;
 	char	   *comment;
 
+	/* the leaf here has that name until the switch */
+	if (comes_here)
+		target->table = psprintf("new_%s", shard->table);
 	counted = lock_and_count(shard);
-	run_here(psprintf("ALTER TABLE %s RENAME TO %s", table, quote_identifier(old_name)));
 	trident_collection_make_schema(targets);
 	trident_collection_run_all(targets, list_make1(
 		trident_collection_define_table(collection, target, collection->oid)));
-	moved = copy_rows(collection, target, old);
+	moved = copy_rows(collection, target, table);
 	if (moved != counted)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
@@ -153,8 +164,16 @@ move(const TridentCollection *collection, TridentCollectionShard *shard,
 		trident_collection_define_indexes(collection, target, collection->oid)));
 	TRIDENT_FAULT("collection-shard-copied");
 
-	run_here(psprintf("ALTER TABLE %s DETACH PARTITION %s", collection->name, old));
-	run_here(psprintf("DROP %s TABLE %s", OidIsValid(shard->server) ? "FOREIGN" : "", old));
+	lock_collection(collection, "ACCESS EXCLUSIVE");
+	run_here(psprintf("ALTER TABLE %s DETACH PARTITION %s", collection->name, table));
+	run_here(psprintf("DROP %s TABLE %s", OidIsValid(shard->server) ? "FOREIGN" : "", table));
+	if (comes_here)
+	{
+		run_here(psprintf("ALTER TABLE %s RENAME TO %s",
+						  quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, target->table),
+						  quote_identifier(shard->table)));
+		target->table = shard->table;
+	}
 	trident_collection_attach_leaf(collection, target);
 
 	if (OidIsValid(shard->server))
@@ -212,6 +231,7 @@ trident_collection_undistribute(PG_FUNCTION_ARGS)
 
 	refuse_transaction_block("trident_collection_undistribute()");
 	collection = open_for_change(PG_GETARG_OID(0));
+	lock_collection(collection, "ACCESS EXCLUSIVE");
 	trident_collection_set_quiet(true);
 	foreach(lc, collection->shards)
 	{

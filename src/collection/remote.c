@@ -5,60 +5,28 @@
  * Each node that a transaction writes shards of gets connections of its own,
  * pinned for the time, with a transaction open on each.
  *
- *		here					there
- *		first use				BEGIN
- *		before our commit		COMMIT, on all at once; an error aborts us
- *		our commit				what was left for after it, each on its own
- *		our abort				the connection closes, and that rolls back
- *
- * No transaction is prepared on a node: what is committed there before our
- * decision is reachable only through what we commit, and marked, so that a
- * failure in between leaves tables that nobody reads and that
- * trident_collection_cleanup() drops.  Data written to existing shards by
- * load and upsert is as atomic over several nodes as through postgres_fdw:
- * a node that dies at this very moment may keep its part.
+ * They begin when a node is first used; commit.c tells how they end.
  *
  * Memory: all in TopTransactionContext.  Locks: none.  Failure: links are
- * closed by the transaction callback, whatever happened.
+ * closed by the callback of commit.c, whatever happened.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "base/compat.h"
-#include "base/fault.h"
 #include "base/sql.h"
-#include "collection/shard.h"
+#include "collection/remote.h"
 #include "node/node.h"
 
 /* Locks there are waited for so long, unless lock_timeout says otherwise. */
 #define LOCK_TIMEOUT_MS 10000
 
-/* What runs after our commit must not keep the caller for long. */
-#define AFTER_COMMIT_MS 10000
-
-struct TridentCollectionLink
-{
-	const char *node;
-	Oid			server;
-	Oid			role;
-	int			lane;
-	TridentExchangeSession *session;
-};
-
-/* A statement for after our commit. */
-typedef struct After
-{
-	TridentCollectionLink *link;
-	char	   *sql;
-} After;
-
 static List *links = NIL;
-static List *afters = NIL;
 
 /* Is DDL on collections our own? */
 static bool quiet = false;
@@ -80,6 +48,7 @@ TridentCollectionLink *
 trident_collection_link(const char *node, int lane)
 {
 	TridentCollectionLink *link;
+	const TridentExchangeReply *reply;
 	Oid			server = trident_node_server(node);
 	MemoryContext context;
 	ListCell   *lc;
@@ -103,15 +72,42 @@ trident_collection_link(const char *node, int lane)
 	link->server = server;
 	link->role = GetUserId();
 	link->lane = lane;
+	/* when transactions end it cannot be asked any more */
+	link->home = links ? ((TridentCollectionLink *) linitial(links))->home
+		: trident_node_own_uuid();
 	link->session = trident_exchange_session_open(server,
 												  TRIDENT_EXCHANGE_SESSION_KEEP, 0);
 	links = lappend(links, link);
 	MemoryContextSwitchTo(context);
 
 	trident_collection_run(link, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
-	trident_collection_run(link, psprintf("SET LOCAL lock_timeout = %d",
-										  LockTimeout > 0 ? LockTimeout : LOCK_TIMEOUT_MS));
+	reply = trident_collection_run(link, psprintf(
+		"SELECT set_config('lock_timeout', '%d', true), current_setting('max_prepared_transactions')",
+		LockTimeout > 0 ? LockTimeout : LOCK_TIMEOUT_MS));
+	link->max_prepared = pg_strtoint32(trident_exchange_value(reply, 0, 1, NULL));
 	return link;
+}
+
+void
+trident_collection_uses_temporary(TridentCollectionLink *link)
+{
+	link->is_unpreparable = true;
+}
+
+List *
+trident_collection_links(void)
+{
+	return links;
+}
+
+void
+trident_collection_close_links(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, links)
+		trident_exchange_session_close(((TridentCollectionLink *) lfirst(lc))->session);
+	links = NIL;
 }
 
 TridentExchangeSession *
@@ -304,110 +300,4 @@ trident_collection_make_schema(List *shards)
 		trident_base_sql_run("CREATE SCHEMA " TRIDENT_COLLECTION_SCHEMA, 0, NULL);
 	trident_base_sql_end(&sql);
 	make_remote_schemas(shards);
-}
-
-void
-trident_collection_after_commit(const char *node, const char *sql)
-{
-	TridentCollectionLink *link = trident_collection_link(node, 0);
-	MemoryContext context = MemoryContextSwitchTo(TopTransactionContext);
-	After	   *after = palloc(sizeof(After));
-
-	after->link = link;
-	after->sql = pstrdup(sql);
-	afters = lappend(afters, after);
-	MemoryContextSwitchTo(context);
-}
-
-/* Commit on all nodes; an error of one is raised, and aborts us. */
-static void
-commit_links(void)
-{
-	ListCell   *lc;
-
-	TRIDENT_FAULT("collection-before-remote-commit");
-	foreach(lc, links)
-	{
-		trident_collection_send(lfirst(lc), "COMMIT");
-		TRIDENT_FAULT("collection-remote-commit");
-	}
-	foreach(lc, links)
-		(void) trident_collection_receive(lfirst(lc));
-	TRIDENT_FAULT("collection-after-remote-commit");
-}
-
-/* Our commit has happened: nothing here may fail any more. */
-static void
-run_afters(void)
-{
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													   AFTER_COMMIT_MS);
-	ListCell   *lc;
-
-	foreach(lc, afters)
-	{
-		After	   *after = lfirst(lc);
-		TridentExchangeCall call = {.sql = after->sql, .purpose = "a shard"};
-		const TridentExchangeReply *reply;
-
-		reply = trident_exchange_session_exec(after->link->session, &call, deadline);
-		if (!reply->ok)
-			ereport(WARNING,
-					(errcode(ERRCODE_WARNING),
-					 errmsg("node \"%s\" could not finish what this transaction left to do",
-							after->link->node),
-					 errdetail_internal("%s", reply->message),
-					 errhint("Run trident_collection_cleanup().")));
-	}
-}
-
-static void
-close_links(void)
-{
-	ListCell   *lc;
-
-	foreach(lc, links)
-	{
-		TridentCollectionLink *link = lfirst(lc);
-
-		trident_exchange_session_close(link->session);
-	}
-	links = NIL;
-	afters = NIL;
-}
-
-static void
-follow_transaction(XactEvent event, void *arg)
-{
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
-		quiet = false;
-	if (links == NIL)
-		return;
-	switch (event)
-	{
-		case XACT_EVENT_PRE_COMMIT:
-			commit_links();
-			break;
-		case XACT_EVENT_COMMIT:
-			run_afters();
-			close_links();
-			break;
-		case XACT_EVENT_ABORT:
-			close_links();
-			break;
-		case XACT_EVENT_PRE_PREPARE:
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot prepare a transaction that has changed shards on nodes"),
-					 errhint("Commit it with COMMIT.")));
-			break;
-		default:
-			break;
-	}
-}
-
-void
-trident_collection_init(void)
-{
-	RegisterXactCallback(follow_transaction, NULL);
 }

@@ -5,6 +5,7 @@
  *		registry.c		a collection and its shards, from the catalogs
  *		number.c		the shard that a row belongs to
  *		remote.c		the transactions on nodes that go with this one
+ *		commit.c		how those end, with this one
  *		define.c		the definition of a shard, as SQL
  *		stream.c		rows of a query into shards, all at once
  *		replace.c		a plain table gives way to a partitioned one
@@ -18,10 +19,12 @@
  *		cleanup.c		what failures left behind
  *
  * Everything is done in one order: what a node needs is made there first and
- * committed last before the local commit; the local commit is the decision;
- * what is no longer needed is dropped after it.  So whoever dies, and when,
- * a collection is whole: either the old one or the new one.  What may stay
- * behind are tables that nobody reads; trident_collection_cleanup() finds them.
+ * prepared, or where a node does not allow that committed, last before the
+ * local commit; the local commit is the decision; what is no longer needed is
+ * dropped after it.  So whoever dies, and when, a collection is whole: either
+ * the old one or the new one.  What may stay behind are tables that nobody
+ * reads, or prepared transactions whose end is decided;
+ * trident_collection_cleanup() finds both.
  */
 #ifndef TRIDENT_COLLECTION_SHARD_H
 #define TRIDENT_COLLECTION_SHARD_H
@@ -138,14 +141,21 @@ extern void trident_collection_run_all(List *shards, List *statements);
 /* Make the schema of shards where it is missing, here and on the nodes. */
 extern void trident_collection_make_schema(List *shards);
 
+/* A temporary table was used there: the transaction cannot be prepared. */
+extern void trident_collection_uses_temporary(TridentCollectionLink *link);
+
 /* The session, for COPY. */
 extern TridentExchangeSession *trident_collection_session(TridentCollectionLink *link);
+
+/* commit.c */
 
 /*
  * Run a statement there after our commit.  What becomes of it is only told by
  * a warning, so it has to be one that trident_collection_cleanup() makes good.
  */
 extern void trident_collection_after_commit(const char *node, const char *sql);
+
+/* remote.c */
 
 /*
  * DDL on collections is our own from now on, and no business of the event

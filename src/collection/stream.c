@@ -72,17 +72,14 @@ List *
 trident_collection_columns(Oid table)
 {
 	const char *args[] = {psprintf("%u", table)};
-	List	   *names = NIL;
-	TridentBaseRows *rows;
+	List	   *names;
 	TridentBaseSql sql;
 
 	trident_base_sql_begin(&sql);
-	rows = trident_base_sql_rows(
+	names = trident_base_sql_list(
 		"SELECT attname FROM pg_attribute WHERE attrelid = $1::oid AND attnum > 0"
 		" AND NOT attisdropped AND attgenerated = '' ORDER BY attnum", 1, args);
 	trident_base_sql_end(&sql);
-	for (int i = 0; i < rows->nrows; i++)
-		names = lappend(names, rows->value[i][0]);
 	return names;
 }
 
@@ -217,10 +214,13 @@ begin_sink(Stream *stream, Sink *sink)
 		return;
 	}
 	if (stream->conflict != TRIDENT_COLLECTION_CONFLICT_ERROR)
+	{
+		trident_collection_uses_temporary(sink->link);
 		trident_collection_run(sink->link, psprintf(
 			"CREATE TEMPORARY TABLE %s ON COMMIT DROP AS SELECT %s FROM %s.%s WITH NO DATA",
 			copy_target(stream, sink), stream->columns,
 			TRIDENT_COLLECTION_SCHEMA, table));
+	}
 	trident_collection_run(sink->link, psprintf(
 		"COPY %s (%s) FROM STDIN (FORMAT %s)", copy_target(stream, sink),
 		stream->columns, stream->is_binary ? "binary" : "text"));
