@@ -97,6 +97,15 @@ SELECT * FROM refused($$ SELECT * FROM trident_search('item', '[1,2,3]', filter 
 SELECT * FROM refused($$ SELECT * FROM trident_search('item', '[1,2,3]', filter_args => '[1]') $$);
 SELECT * FROM refused($$ SELECT * FROM trident_search('item', '[1,2,3]', filter => 'id > $1', filter_args => '["one"]') $$);
 
+-- The deadline holds for rows of this server too: by the pass and by the executor.
+CREATE TABLE much (id integer PRIMARY KEY, embedding vector(3));
+INSERT INTO much SELECT i, '[1,2,3]' FROM generate_series(1, 30000) i;
+SELECT * FROM refused($$ SELECT * FROM trident_search('much', '[1,2,3]', deadline => '1 microsecond') $$);
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT * FROM refused($$ SELECT * FROM trident_search('much', '[1,2,3]', deadline => '1 microsecond') $$);
+COMMIT;
+SELECT count(*) FROM trident_search('much', '[1,2,3]', 5, deadline => '1 hour');
+
 \x off
 \pset format aligned
 SET client_min_messages = warning;

@@ -26,7 +26,7 @@ RETURNS TABLE (
 	payload jsonb)
 	AS 'MODULE_PATHNAME', 'trident_search' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10;
 COMMENT ON FUNCTION trident_search(regclass, trident.vector, integer, name, text, text, jsonb, name[], name[], text, interval) IS
-	'the k rows of a table whose vectors are nearest to query, nearest first, then by key: their key as text, the distance as the operator of metric (l2, ip, cosine, l1) gives it, the node and the table they stand in, and columns as jsonb; of rows for which filter, a boolean expression with $1 ... for the elements of filter_args, is true; foreign partitions of postgres_fdw are searched by their nodes, all at once; a node without an answer, or without one within deadline, is an error, or with partial => ''allow'' a warning of SQLSTATE TR105';
+	'the k rows of a table whose vectors are nearest to query, nearest first, then by key: their key as text, the distance as the operator of metric (l2, ip, cosine, l1) gives it, the node and the table they stand in, and columns as jsonb; of rows for which filter, a boolean expression with $1 ... for the elements of filter_args, is true; foreign partitions of postgres_fdw are searched by their nodes, all at once; a node without an answer, or without one within deadline, is an error, or with partial => ''allow'' a warning of SQLSTATE TR105; error TR002 where this server itself is not done by the deadline';
 
 CREATE FUNCTION trident_last_search(
 	OUT node name,

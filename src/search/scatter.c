@@ -177,9 +177,8 @@ run_local(Scatter *scatter)
 		return;
 	INSTR_TIME_SET_CURRENT(start);
 	scatter->local = trident_search_top_new(scatter->plan->target);
-	scatter->is_pass = trident_search_run(scatter->plan, scatter->split->local,
-										  &scatter->plan->target->query,
-										  &scatter->local, 1);
+	scatter->is_pass = trident_search_run_until(scatter->request->deadline, scatter->plan,
+												scatter->split->local, scatter->local);
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_SUBTRACT(end, start);
 	scatter->local_ms = INSTR_TIME_GET_MILLISEC(end);

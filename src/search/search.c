@@ -102,7 +102,7 @@ read_partial(FunctionCallInfo fcinfo)
 	return value[0] == 'a';
 }
 
-/* Until when nodes may answer; 0: the setting of the exchange. */
+/* Until when all is to be done; 0: what the setting of the exchange gives nodes. */
 static TimestampTz
 read_deadline(FunctionCallInfo fcinfo)
 {
@@ -160,7 +160,7 @@ read_request(FunctionCallInfo fcinfo)
 
 /* Run the whole plan here; of foreign tables, through their wrapper. */
 static TridentSearchTop *
-search_here(const TridentSearchPlan *plan, const char *reason)
+search_here(const TridentSearchPlan *plan, TimestampTz deadline, const char *reason)
 {
 	TridentSearchTop *top = trident_search_top_new(plan->target);
 	instr_time	start;
@@ -168,7 +168,7 @@ search_here(const TridentSearchPlan *plan, const char *reason)
 	bool		is_pass;
 
 	INSTR_TIME_SET_CURRENT(start);
-	is_pass = trident_search_run(plan, plan->statement, &plan->target->query, &top, 1);
+	is_pass = trident_search_run_until(deadline, plan, plan->statement, top);
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_SUBTRACT(end, start);
 	trident_search_top_sort(top);
@@ -202,7 +202,7 @@ trident_search(PG_FUNCTION_ARGS)
 	if (plan->split && plan->split->nnodes > 0 && reason == NULL)
 		top = trident_search_scatter(&request, filter, plan);
 	else
-		top = search_here(plan, reason);
+		top = search_here(plan, request.deadline, reason);
 	trident_search_plan_release(plan);
 	trident_search_result(top, rsinfo->setResult, rsinfo->setDesc);
 

@@ -267,6 +267,15 @@ extern bool trident_search_run(const TridentSearchPlan *plan, PlannedStmt *state
 							   const Datum *queries, TridentSearchTop *const *tops,
 							   int n);
 
+/* deadline.c */
+
+/*
+ * The same for the target's query by a deadline, 0: none; error TR002 where it
+ * passes before.  Its locks and memory are left to the end of the transaction then, as by any error.
+ */
+extern bool trident_search_run_until(TimestampTz deadline, const TridentSearchPlan *plan,
+									 PlannedStmt *statement, TridentSearchTop *top);
+
 /* exact.c */
 
 /*

@@ -104,12 +104,33 @@ cut_foreign(Splitter *splitter, ForeignScan *scan)
 	return &scan->scan.plan;
 }
 
+/* An Append without scans of nodes, and the numbers that count children. */
+static Plan *
+cut_append(Splitter *splitter, Append *append)
+{
+	if (TridentAppendPrunes(append))
+		splitter->reason = "partitions are chosen while the plan runs";
+	append->appendplans = cut_children(splitter, append->appendplans,
+									   &append->nasyncplans,
+									   &append->first_partial_plan);
+	return append->appendplans ? &append->plan : NULL;
+}
+
+static Plan *
+cut_merge_append(Splitter *splitter, MergeAppend *append)
+{
+	int			unused = 0;
+
+	if (TridentAppendPrunes(append))
+		splitter->reason = "partitions are chosen while the plan runs";
+	append->mergeplans = cut_children(splitter, append->mergeplans, &unused, &unused);
+	return append->mergeplans ? &append->plan : NULL;
+}
+
 /* The plan without scans of nodes; NULL if nothing is left of it. */
 static Plan *
 cut(Splitter *splitter, Plan *plan)
 {
-	int			unused = 0;
-
 	if (plan->initPlan != NIL)
 		splitter->reason = "the plan has subplans";
 	switch (nodeTag(plan))
@@ -117,26 +138,9 @@ cut(Splitter *splitter, Plan *plan)
 		case T_ForeignScan:
 			return cut_foreign(splitter, (ForeignScan *) plan);
 		case T_Append:
-			{
-				Append	   *append = (Append *) plan;
-
-				if (TridentAppendPrunes(append))
-					splitter->reason = "partitions are chosen while the plan runs";
-				append->appendplans = cut_children(splitter, append->appendplans,
-												   &append->nasyncplans,
-												   &append->first_partial_plan);
-				return append->appendplans ? plan : NULL;
-			}
+			return cut_append(splitter, (Append *) plan);
 		case T_MergeAppend:
-			{
-				MergeAppend *append = (MergeAppend *) plan;
-
-				if (TridentAppendPrunes(append))
-					splitter->reason = "partitions are chosen while the plan runs";
-				append->mergeplans = cut_children(splitter, append->mergeplans,
-												  &unused, &unused);
-				return append->mergeplans ? plan : NULL;
-			}
+			return cut_merge_append(splitter, (MergeAppend *) plan);
 		case T_Result:
 			if (plan->lefttree == NULL)
 				return plan;
