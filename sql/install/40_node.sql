@@ -92,5 +92,17 @@ CREATE FUNCTION trident_node_check(
 RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'trident_node_check' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 20;
 COMMENT ON FUNCTION trident_node_check(name) IS
-	'connects to one node or to all (NULL) as the caller''s user mappings say, and compares them with this one, a row for each thing checked; ok is false where detail says what to do, and NULL where something was not checked; records what it saw for view trident.node, and the uuid of a node that it sees for the first time';
+	'connects to one node or to all (NULL) as the caller''s user mappings say, and compares them with this one, a row for each thing checked; ok is false where detail says what to do; records what it saw for view trident.node, and the uuid of a node that it sees for the first time';
 REVOKE EXECUTE ON FUNCTION trident_node_check(name) FROM PUBLIC;
+
+CREATE FUNCTION trident.node_ddl_end()
+RETURNS event_trigger
+	AS 'MODULE_PATHNAME', 'trident_node_ddl_end' LANGUAGE C;
+COMMENT ON FUNCTION trident.node_ddl_end() IS
+	'gives what is known of a node the name that ALTER SERVER ... RENAME gave it';
+
+CREATE EVENT TRIGGER trident_node_ddl_end ON ddl_command_end
+	WHEN TAG IN ('ALTER SERVER')
+	EXECUTE FUNCTION trident.node_ddl_end();
+COMMENT ON EVENT TRIGGER trident_node_ddl_end IS
+	'keeps the settings of nodes when they are renamed';

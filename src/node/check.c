@@ -21,7 +21,6 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/guc.h"
 #include "utils/uuid.h"
 
 #include "base/compat.h"
@@ -39,8 +38,7 @@ typedef enum Finding
 {
 	FOUND_GOOD,
 	FOUND_FLAW,
-	FOUND_BAD,
-	NOT_CHECKED
+	FOUND_BAD
 } Finding;
 
 /* The check of one node. */
@@ -92,7 +90,6 @@ found(Check *check, const char *checked, Finding finding, char *detail)
 	values[0] = NameGetDatum(&name);
 	values[1] = CStringGetTextDatum(checked);
 	values[2] = BoolGetDatum(finding == FOUND_GOOD);
-	nulls[2] = finding == NOT_CHECKED;
 	values[3] = CStringGetTextDatum(detail);
 	tuplestore_putvalues(check->result->setResult, check->result->setDesc,
 						 values, nulls);
@@ -296,35 +293,6 @@ check_database(Check *check, const Own *own)
 	trident_exchange_session_close(session);
 }
 
-/* The role that control traffic runs as must reach the node too. */
-static void
-check_fleet_role(Check *check)
-{
-	const char *role = GetConfigOption("trident.exchange_fleet_role", true, false);
-	TridentBaseSql sql;
-	const char *args[2];
-	char	   *mapping;
-
-	if (role == NULL || role[0] == '\0')
-	{
-		found(check, "fleet role", NOT_CHECKED, "trident.exchange_fleet_role is not set");
-		return;
-	}
-	args[0] = check->name;
-	args[1] = role;
-	trident_base_sql_begin(&sql);
-	mapping = trident_base_sql_value(
-		"SELECT 1 FROM pg_user_mappings WHERE srvname = $1 AND (umuser = 0 OR usename = $2)",
-		2, args);
-	trident_base_sql_end(&sql);
-	if (mapping)
-		found(check, "fleet role", FOUND_GOOD, pstrdup(role));
-	else
-		found(check, "fleet role", FOUND_FLAW,
-			  psprintf("Role \"%s\" has no user mapping: CREATE USER MAPPING FOR %s SERVER %s.",
-					   role, quote_identifier(role), quote_identifier(check->name)));
-}
-
 /* Keep what was seen, and register a node that is seen for the first time. */
 static void
 remember(const Check *check, const TridentExchangeFacts *facts, const char *error)
@@ -388,10 +356,7 @@ check_node(Check *check, const Own *own)
 	}
 	check_facts(check, own, &facts);
 	if (!check->failed)
-	{
 		check_database(check, own);
-		check_fleet_role(check);
-	}
 	remember(check, &facts, NULL);
 }
 

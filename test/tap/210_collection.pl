@@ -42,6 +42,17 @@ fails_with($home, "CREATE TABLE t (id int PRIMARY KEY); SELECT trident_collectio
 app_sql($home, "SELECT trident_node_remove('twin')");
 is(app_sql($home, "SELECT count(*) FROM pg_foreign_server WHERE srvname = 'twin'"), 0, 'it is removed, with its mapping');
 
+# A node gets another name, and keeps what is set for it.
+my $set = "SELECT uuid, pool_size FROM trident.node_setting WHERE node";
+app_sql($home, "UPDATE trident.node_setting SET pool_size = 7 WHERE node = 'node2'");
+my $of_node2 = app_sql($home, "$set = 'node2'");
+app_sql($home, "INSERT INTO trident.node_setting (node, uuid) VALUES ('renamed', gen_random_uuid()); ALTER SERVER node2 RENAME TO renamed");
+is(app_sql($home, "$set = 'renamed'; $set = 'node2'"), $of_node2, 'a renamed node keeps its settings, whatever was left under its new name');
+is(app_sql($home, "SELECT bool_and(ok) FROM trident_node_check('renamed')"), 't', 'and is what it was');
+app_sql($home, "BEGIN; ALTER SERVER renamed RENAME TO other; ROLLBACK; ALTER SERVER renamed RENAME TO node2; ALTER SERVER node2 OPTIONS (SET fetch_size '1000')");
+is(app_sql($home, "$set = 'node2'"), $of_node2, 'there and back');
+app_sql($home, "UPDATE trident.node_setting SET pool_size = NULL WHERE node = 'node2'");
+
 # A table with everything, under names that are not nice
 my $table = q{"My ""Schema"."It's USING (x)"};
 app_sql($home, q{CREATE SCHEMA "My ""Schema" AUTHORIZATION app});

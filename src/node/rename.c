@@ -1,0 +1,60 @@
+/*
+ * rename.c
+ *	  A node gets another name: what is known of it follows.
+ *
+ * A node's settings stand by its name, since that is what a dump has of a
+ * server.  ALTER SERVER ... RENAME is PostgreSQL's own command; without this
+ * the renamed node would lose the uuid that it must present.
+ */
+#include "postgres.h"
+
+#include "commands/event_trigger.h"
+#include "fmgr.h"
+#include "foreign/foreign.h"
+#include "nodes/parsenodes.h"
+#include "nodes/value.h"
+
+#include "base/compat.h"
+#include "base/sql.h"
+#include "exchange/exchange.h"
+#include "node/node.h"
+
+PG_FUNCTION_INFO_V1(trident_node_ddl_end);
+
+/* Tables that have nodes by name, in column node. */
+static const char *const tables[] = {
+	"trident.node_setting", "trident.node_seen", "trident.collection_leftover"
+};
+
+Datum
+trident_node_ddl_end(PG_FUNCTION_ARGS)
+{
+	EventTriggerData *data = (EventTriggerData *) fcinfo->context;
+	RenameStmt *statement;
+	const char *args[2];
+	TridentBaseSql sql;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function can only be called as an event trigger"),
+				 errhint("Use ALTER SERVER ... RENAME TO.")));
+	statement = (RenameStmt *) data->parsetree;
+	if (!IsA(statement, RenameStmt) || statement->renameType != OBJECT_FOREIGN_SERVER)
+		PG_RETURN_NULL();
+	args[0] = strVal(statement->object);
+	args[1] = statement->newname;
+
+	trident_base_sql_begin_as_owner(&sql);
+	for (int i = 0; i < (int) lengthof(tables); i++)
+	{
+		/* of a server of that name which is dropped: there cannot be another */
+		trident_base_sql_run(psprintf("DELETE FROM %s WHERE node = $2::name AND $1 <> $2",
+									  tables[i]), 2, args);
+		trident_base_sql_run(psprintf("UPDATE %s SET node = $2::name WHERE node = $1::name",
+									  tables[i]), 2, args);
+	}
+	trident_base_sql_end(&sql);
+	trident_exchange_node_invalidate(get_foreign_server_oid(args[1], false));
+	PG_RETURN_NULL();
+}
