@@ -15,6 +15,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
+my $has_network = own_network();
 my $full = $ENV{TRIDENT_TEST_FULL};
 my $rounds = $full ? 20 : 1;
 my $mode = $ENV{TRIDENT_EXCHANGE_MODE} || 'auto';
@@ -171,6 +172,28 @@ await_sql($home, "SELECT healthy()", 'slow is not wrong');
 app_sql($home, "ALTER SERVER node3 $direct");
 $proxy->{run}->kill_kill;
 settled('a slow network');
+
+# A link that goes down: what was sent is lost, and nobody is told.
+SKIP:
+{
+	skip 'ordinary users may not make networks here (unshare --user --net)', 29 unless $has_network;
+	$third->stop;
+	my $holder = start_beyond($third);
+	app_sql($home, sprintf("ALTER SERVER node3 OPTIONS (SET host '10.84.0.2')"));
+	settled('a node beyond a link');
+	during_load('the link is down', sub {
+		system_or_bail('ip', 'link', 'set', 'near', 'down');
+		usleep(1_500_000);
+		system_or_bail('ip', 'link', 'set', 'near', 'up');
+	}, deadline => '500 ms', seconds => 3.5);
+	await_sql($third, "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name LIKE 'trident%' AND state = 'active'",
+		'nothing runs there for who was cut off');
+	app_sql($home, "ALTER SERVER node3 OPTIONS (SET host '127.0.0.1')");
+	$third->stop;
+	$holder->kill_kill;
+	$third->start;
+	settled('the node back here');
+}
 
 # --- what is configured wrongly ---
 

@@ -20,7 +20,7 @@ use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(fleet fleet_node introduce app_sql as_app fails_with
   shard_tables no_leftovers await_sql kill_node freeze_node thaw_node
-  proxy proxy_port begin_load end_load);
+  proxy proxy_port begin_load end_load own_network start_beyond);
 
 # n started nodes that know one another; conf => text for postgresql.conf,
 # preload => 0 for servers without the library preloaded, faults => 1 for the
@@ -266,6 +266,45 @@ sub proxy_port
 	my ($proxy) = @_;
 
 	return $proxy->{port};
+}
+
+# Run this test again in a network of its own, if the system lets ordinary
+# users have one: then links can be cut.  Returns whether it is in one.
+sub own_network
+{
+	my @unshare = ('unshare', '--user', '--map-current-user', '--net', '--keep-caps');
+
+	return 1 if $ENV{TRIDENT_OWN_NETWORK};
+	return 0 if system("@unshare ip link add a type veth peer name b >/dev/null 2>&1") != 0;
+	$ENV{TRIDENT_OWN_NETWORK} = 1;
+	exec(@unshare, 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', $^X, $0)
+	  or die "cannot run unshare: $!";
+}
+
+# Start a node that is stopped in a network beyond a link; what holds that
+# network, to be killed in the end.  The node's address there is 10.84.0.2, and
+# "ip link set near down" cuts it off.
+sub start_beyond
+{
+	my ($node) = @_;
+	my ($out, $err) = ('', '');
+	my $holder = IPC::Run::start([ 'unshare', '--net', 'sh', '-c', 'echo ready; exec sleep 3600' ], '<', \undef, '>', \$out, '2>', \$err);
+
+	$holder->pump until $out =~ /ready/;
+	my $pid = $holder->{KIDS}[0]{PID};
+	my @beyond = ('nsenter', "--net=/proc/$pid/ns/net", '--');
+	system_or_bail('ip', 'link', 'add', 'near', 'type', 'veth', 'peer', 'name', 'far');
+	system_or_bail('ip', 'link', 'set', 'far', 'netns', $pid);
+	system_or_bail('ip', 'addr', 'add', '10.84.0.1/24', 'dev', 'near');
+	system_or_bail('ip', 'link', 'set', 'near', 'up');
+	system_or_bail(@beyond, 'ip', 'addr', 'add', '10.84.0.2/24', 'dev', 'far');
+	system_or_bail(@beyond, 'ip', 'link', 'set', 'far', 'up');
+	system_or_bail(@beyond, 'ip', 'link', 'set', 'lo', 'up');
+	$node->append_conf('postgresql.conf', "listen_addresses = '*'\n");
+	$node->append_conf('pg_hba.conf', "host all all 10.84.0.0/24 scram-sha-256\n");
+	system_or_bail(@beyond, 'pg_ctl', '-w', '-D', $node->data_dir, '-l', $node->logfile, 'start');
+	$node->_update_pid(1);
+	return $holder;
 }
 
 # Sessions of role app that search for so many seconds, each answer compared
