@@ -121,14 +121,13 @@ foreach my $point (qw(collection-before-prepare collection-prepare:1 collection-
 }
 
 # Decided, and the home crashes before, or while, it tells the nodes.
-foreach my $number ('', ':1')
+foreach my $point ('collection-decided', 'collection-commit-prepared')
 {
 	my $err;
 
-	$home->psql('app', "SET trident.fault = 'collection-decided:exit$number'; $load", stderr => \$err) if $number eq '';
-	$home->psql('app', "SET trident.fault = 'collection-commit-prepared:exit$number'; $load", stderr => \$err) if $number ne '';
+	$home->psql('app', "SET trident.fault = '$point:exit'; $load", stderr => \$err);
 	await_home();
-	like(cleanup(), qr/a prepared transaction was committed/, "a crash after the decision$number: what was prepared is committed");
+	like(cleanup(), qr/a prepared transaction was committed/, "crash at $point: what was prepared is committed");
 	is(prepared(), '0 0', 'nothing stays prepared');
 	is(app_sql($home, "SELECT count(*) FROM item"), 800, 'all rows are there');
 	app_sql($home, "DELETE FROM item WHERE id > 1000");
