@@ -176,7 +176,7 @@ settled('a slow network');
 # A link that goes down: what was sent is lost, and nobody is told.
 SKIP:
 {
-	skip 'ordinary users may not make networks here (unshare --user --net)', 29 unless $has_network;
+	skip 'ordinary users may not make networks here (unshare --user --net)', 1 unless $has_network;
 	$third->stop;
 	my $holder = start_beyond($third);
 	app_sql($home, sprintf("ALTER SERVER node3 OPTIONS (SET host '10.84.0.2')"));

@@ -275,6 +275,7 @@ sub own_network
 	my @unshare = ('unshare', '--user', '--map-current-user', '--net', '--keep-caps');
 
 	return 1 if $ENV{TRIDENT_OWN_NETWORK};
+	$ENV{PATH} .= ':/usr/sbin:/sbin';
 	return 0 if system("@unshare ip link add a type veth peer name b >/dev/null 2>&1") != 0;
 	$ENV{TRIDENT_OWN_NETWORK} = 1;
 	exec(@unshare, 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', $^X, $0)
