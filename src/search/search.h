@@ -271,7 +271,8 @@ extern bool trident_search_run(const TridentSearchPlan *plan, PlannedStmt *state
 
 /*
  * The same for the target's query by a deadline, 0: none; error TR002 where it
- * passes before.  Its locks and memory are left to the end of the transaction then, as by any error.
+ * passes before.  Its locks and memory are left to the end of the transaction
+ * then, as by any error.
  */
 extern bool trident_search_run_until(TimestampTz deadline, const TridentSearchPlan *plan,
 									 PlannedStmt *statement, TridentSearchTop *top);
