@@ -25,6 +25,9 @@
 
 static TridentSearchObjects objects;
 
+/* Each is looked up when it is asked for: a session may search once only. */
+static Oid	operators[TRIDENT_VECTOR_KINDS][TRIDENT_VECTOR_METRICS];
+
 /* How often the catalogs changed: now, and when objects was looked up. */
 static uint64 changes = 1;
 static uint64 changes_seen = 0;
@@ -122,13 +125,25 @@ trident_search_objects(void)
 	before = changes;
 	extension = get_extension_oid("trident", false);
 	for (int kind = 0; kind < TRIDENT_VECTOR_KINDS; kind++)
-	{
 		found.type[kind] = find_type(type_name[kind], extension);
-		for (int metric = 0; metric < TRIDENT_VECTOR_METRICS; metric++)
-			found.operator[kind][metric] =
-				find_operator(operator_name[metric], found.type[kind], extension);
-	}
 	objects = found;
+	memset(operators, 0, sizeof(operators));
 	changes_seen = before;
 	return &objects;
+}
+
+Oid
+trident_search_operator(TridentVectorKind kind, TridentVectorMetric metric)
+{
+	const TridentSearchObjects *known = trident_search_objects();
+	uint64		before = changes;
+	Oid			found = operators[kind][metric];
+
+	if (OidIsValid(found))
+		return found;
+	found = find_operator(operator_name[metric], known->type[kind],
+						  get_extension_oid("trident", false));
+	if (before == changes)
+		operators[kind][metric] = found;
+	return found;
 }

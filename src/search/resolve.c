@@ -236,7 +236,7 @@ resolve_vector(TridentSearchTarget *target, const TridentSearchRequest *request,
 
 /* The metrics that an index orders that column by, as a set of bits. */
 static int
-index_metrics(Oid index_oid, AttrNumber attno, const Oid *operators)
+index_metrics(Oid index_oid, AttrNumber attno, TridentVectorKind kind)
 {
 	Relation	index = index_open(index_oid, AccessShareLock);
 	int			metrics = 0;
@@ -249,7 +249,7 @@ index_metrics(Oid index_oid, AttrNumber attno, const Oid *operators)
 		for (int metric = 0; metric < TRIDENT_VECTOR_METRICS; metric++)
 		{
 			if (SearchSysCacheExists3(AMOPOPID,
-									  ObjectIdGetDatum(operators[metric]),
+									  ObjectIdGetDatum(trident_search_operator(kind, metric)),
 									  CharGetDatum(AMOP_ORDER),
 									  ObjectIdGetDatum(index->rd_opfamily[i])))
 				metrics |= 1 << metric;
@@ -263,7 +263,6 @@ index_metrics(Oid index_oid, AttrNumber attno, const Oid *operators)
 static TridentVectorMetric
 index_metric(const TridentSearchTarget *target, AttrNumber attno)
 {
-	const Oid  *operators = trident_search_objects()->operator[target->kind];
 	List	   *indexes = RelationGetIndexList(target->rel);
 	ListCell   *lc;
 	StringInfoData names;
@@ -272,7 +271,7 @@ index_metric(const TridentSearchTarget *target, AttrNumber attno)
 	TridentVectorMetric found = TRIDENT_VECTOR_L2;
 
 	foreach(lc, indexes)
-		metrics |= index_metrics(lfirst_oid(lc), attno, operators);
+		metrics |= index_metrics(lfirst_oid(lc), attno, target->kind);
 
 	initStringInfo(&names);
 	for (int metric = 0; metric < TRIDENT_VECTOR_METRICS; metric++)
@@ -315,7 +314,7 @@ resolve_metric(TridentSearchTarget *target, const char *name, AttrNumber attno)
 		target->metric = metric;
 	}
 
-	operator = trident_search_objects()->operator[target->kind][target->metric];
+	operator = trident_search_operator(target->kind, target->metric);
 	target->operator = trident_search_operator_sql(operator);
 }
 

@@ -128,11 +128,10 @@ typedef struct TridentSearchTop
 /* A scan of the pages of a heap; private to pages.c. */
 typedef struct TridentSearchPages TridentSearchPages;
 
-/* The extension's own types and operators. */
+/* The extension's own types. */
 typedef struct TridentSearchObjects
 {
 	Oid			type[TRIDENT_VECTOR_KINDS];
-	Oid			operator[TRIDENT_VECTOR_KINDS][TRIDENT_VECTOR_METRICS];
 } TridentSearchObjects;
 
 /* writes.c */
@@ -144,6 +143,9 @@ extern void trident_search_init(void);
 
 /* Looked up once and kept until the catalogs change.  Errors: none is there. */
 extern const TridentSearchObjects *trident_search_objects(void);
+
+/* The operator of two such values, as long; the same errors. */
+extern Oid	trident_search_operator(TridentVectorKind kind, TridentVectorMetric metric);
 
 /* Is the object of this catalog a member of that extension? */
 extern bool trident_search_is_member(Oid catalog, Oid object, Oid extension);

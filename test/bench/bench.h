@@ -108,6 +108,7 @@ typedef struct Options
 	int			below;			/* -B, only rows with bucket below this */
 	bool		tenants;		/* -T, query i is for tenant i mod TENANTS */
 	bool		reopen;			/* -O, a connection for each query */
+	bool		blind;			/* -N, answers are not looked at */
 	bool		inexact;		/* -R, rows beyond the true neighbours may come */
 	const char *sql;			/* the one argument */
 } Options;

@@ -27,6 +27,7 @@ static const char usage_text[] =
 "          id and distance: -b BASE -q QUERIES -g TRUTH -c COUNT [-k K]\n"
 "          [-n CLIENTS] [-w WARM_UP] [-l MOST_SECONDS] [-O: a connection for\n"
 "          each query] [-R: rows beyond the true neighbours may come]\n"
+"          [-N: answers are not looked at]\n"
 "  info    dimension and rows of a file: -b FILE\n"
 "  each:   [-s SETUP_SQL]...\n"
 "TRUTH and OUTPUT are prefixes of .ivecs and .dist.fvecs.\n";
@@ -98,6 +99,9 @@ set_option(Options *opt, int letter, char *arg)
 			break;
 		case 'O':
 			opt->reopen = true;
+			break;
+		case 'N':
+			opt->blind = true;
 			break;
 		case 'R':
 			opt->inexact = true;
@@ -176,7 +180,7 @@ main(int argc, char **argv)
 	if (argc < 2)
 		usage();
 	optind = 2;
-	while ((letter = getopt(argc, argv, "b:q:g:t:M:s:k:n:f:c:w:m:l:B:TOR")) != -1)
+	while ((letter = getopt(argc, argv, "b:q:g:t:M:s:k:n:f:c:w:m:l:B:TORN")) != -1)
 		set_option(&opt, letter, optarg);
 	if (optind < argc)
 		opt.sql = argv[optind++];
