@@ -256,6 +256,16 @@ find_peer(TridentExchangeEngine *engine, uint64 place)
 	return peer;
 }
 
+/* The route; where its record of statistics is another's now, with a new one. */
+static TridentExchangeRoute *
+with_stat(TridentExchangeRoute *route)
+{
+	if (route->stat && (route->stat->server != route->key.server ||
+						route->stat->database != MyDatabaseId))
+		route->stat = trident_exchange_stat_find(route->key.server, route->place);
+	return route;
+}
+
 TridentExchangeRoute *
 trident_exchange_engine_route(TridentExchangeEngine *engine,
 							  const TridentExchangeRouteKey *key)
@@ -265,7 +275,7 @@ trident_exchange_engine_route(TridentExchangeEngine *engine,
 	bool		found;
 
 	if (entry && entry->route->generation == trident_exchange_route_generation())
-		return entry->route;
+		return with_stat(entry->route);
 
 	route = trident_exchange_route_make(key);
 	if (entry && trident_exchange_route_equal(entry->route, route))
@@ -322,7 +332,7 @@ trident_exchange_engine_known(TridentExchangeEngine *engine,
 	RouteEntry *entry = hash_search(engine->routes, key, HASH_FIND, NULL);
 
 	if (entry && entry->route->generation == trident_exchange_route_generation())
-		return entry->route;
+		return with_stat(entry->route);
 	return NULL;
 }
 

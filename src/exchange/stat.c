@@ -3,9 +3,9 @@
  *	  What is counted of each node: finding the record, adding to it, reading
  *	  percentiles.
  *
- * A record belongs to a node of a database until the server is dropped and
- * the record is needed for another: the one that was not used for longest,
- * of those without connections.
+ * A record belongs to a node of a database until it is needed for another:
+ * the one that was not used for longest, of those with nothing under way.  A
+ * route that finds its record given away looks for another.
  */
 #include "postgres.h"
 
@@ -49,6 +49,15 @@ last_use(TridentExchangeStat *stat)
 	return Max(pg_atomic_read_u64(&stat->answered_at), pg_atomic_read_u64(&stat->failed_at));
 }
 
+/* Is nothing of it under way? */
+static bool
+is_at_rest(TridentExchangeStat *stat)
+{
+	return pg_atomic_read_u32(&stat->nconns) == 0 &&
+		pg_atomic_read_u32(&stat->nrunning) == 0 &&
+		pg_atomic_read_u32(&stat->nwaiting) == 0;
+}
+
 TridentExchangeStat *
 trident_exchange_stat_find(Oid server, uint64 place)
 {
@@ -71,7 +80,7 @@ trident_exchange_stat_find(Oid server, uint64 place)
 			vacant = stat;
 			break;				/* none beyond it is taken */
 		}
-		else if (pg_atomic_read_u32(&stat->nconns) == 0 &&
+		else if (is_at_rest(stat) &&
 				 (vacant == NULL || last_use(stat) < last_use(vacant)))
 			vacant = stat;
 	}

@@ -276,7 +276,7 @@ sub own_network
 
 	return 1 if $ENV{TRIDENT_OWN_NETWORK};
 	$ENV{PATH} .= ':/usr/sbin:/sbin';
-	return 0 if system("@unshare ip link add a type veth peer name b >/dev/null 2>&1") != 0;
+	return 0 if system("@unshare ip link add near type veth peer name far >/dev/null 2>&1") != 0;
 	$ENV{TRIDENT_OWN_NETWORK} = 1;
 	exec(@unshare, 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', $^X, $0)
 	  or die "cannot run unshare: $!";
