@@ -57,7 +57,7 @@ COMMENT ON COLUMN trident.job.owner IS 'the role that it is done for, with that 
 COMMENT ON COLUMN trident.job.kind IS 'what it does: ingest';
 COMMENT ON COLUMN trident.job.arguments IS 'what it was submitted with';
 COMMENT ON COLUMN trident.job.state IS 'waiting, running, done, failed or canceled';
-COMMENT ON COLUMN trident.job.attempts IS 'how often it was begun: more than once when the server or the worker went down meanwhile';
+COMMENT ON COLUMN trident.job.attempts IS 'how often it was begun, but for times that the worker ended in order: more than once when the server or the worker went down meanwhile';
 COMMENT ON COLUMN trident.job.done IS 'what is done, in the unit of the kind (ingest: images)';
 COMMENT ON COLUMN trident.job.total IS 'of how much, as far as is known yet';
 COMMENT ON COLUMN trident.job.per_second IS 'done a second, since it was begun';

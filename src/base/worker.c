@@ -11,6 +11,7 @@
 
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "base/fault.h"
 #include "base/guc.h"
 #include "base/shmem.h"
 #include "base/wait.h"
@@ -93,10 +94,22 @@ trident_base_worker_wake(const TridentBaseWorker *worker)
 
 	if (pg_atomic_read_u32(&entry->ready) != worker->generation)
 		return false;
-	/* set before "ready"; at worst another process wakes once for nothing */
+	/*
+	 * Set before "ready", and never unset: it may end at any moment from here
+	 * on.  At worst another process wakes once for nothing.
+	 */
 	pg_read_barrier();
+	TRIDENT_FAULT("worker_wake");
 	SetLatch(entry->latch);
 	return true;
+}
+
+/* With the lock held: is it there for who asks now? */
+static bool
+serves(TridentBaseWorkerEntry *entry)
+{
+	return entry->state == TRIDENT_BASE_WORKER_READY &&
+		pg_atomic_read_u32(&entry->ready) == entry->generation;
 }
 
 bool
@@ -123,7 +136,7 @@ trident_base_worker_find(int kind, int number, TridentBaseWorker *worker)
 		TridentBaseWorkerLockShared();
 		entry = trident_base_worker_entry_find(MyDatabaseId, extension, kind,
 											   number);
-		if (entry && entry->state == TRIDENT_BASE_WORKER_READY)
+		if (entry && serves(entry))
 		{
 			known->entry = entry - trident_base_worker_shared->entries;
 			known->generation = entry->generation;
@@ -191,7 +204,7 @@ ask(int kind, int number, TridentBaseWorker *worker,
 	entry = trident_base_worker_entry_get(MyDatabaseId, extension, kind, number);
 	if (entry == NULL)
 		result = -1;
-	else if (entry->state == TRIDENT_BASE_WORKER_READY)
+	else if (serves(entry))
 	{
 		worker->entry = entry - trident_base_worker_shared->entries;
 		worker->generation = entry->generation;

@@ -67,6 +67,21 @@ may_create_database(void)
 	return may;
 }
 
+/* May the user copy this one? */
+static bool
+may_copy_database(Oid database)
+{
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+	bool		may;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	may = ((Form_pg_database) GETSTRUCT(tuple))->datistemplate ||
+		TridentDatabaseOwner(database, GetUserId());
+	ReleaseSysCache(tuple);
+	return may;
+}
+
 /* For a command that its owner may run on a database. */
 static void
 before_owner_command(const char *name)
@@ -93,7 +108,7 @@ before_create_database(const CreatedbStmt *statement)
 			template = defGetString(option);
 	}
 	database = get_database_oid(template, true);
-	if (OidIsValid(database) && may_create_database())
+	if (OidIsValid(database) && may_create_database() && may_copy_database(database))
 		stop_database(database);
 }
 

@@ -118,7 +118,6 @@ trident_base_worker_entry_get(Oid database, Oid extension, int kind, int number)
 	entry->wanted = false;
 	entry->stop = false;
 	entry->pid = 0;
-	entry->latch = NULL;
 	entry->starts = 0;
 	entry->failures = 0;
 	entry->started_at = 0;

@@ -58,10 +58,12 @@ typedef struct TridentBaseWorkerEntry
 
 	TridentBaseWorkerState state;
 	uint32		generation;		/* of the last start; 0: never started */
-	bool		wanted;			/* the launcher is to keep it running */
+	bool		wanted;			/* the launcher is to keep it running, or to
+								 * start another when it has ended */
 	bool		stop;			/* it was told to end */
 	pid_t		pid;			/* 0 unless running or ready */
-	Latch	   *latch;			/* of that process; valid memory for ever */
+	Latch	   *latch;			/* of the last process; valid memory for ever,
+								 * so that who wakes it need not lock */
 	pg_atomic_uint32 ready;		/* its generation while ready, else 0 */
 
 	int64		starts;

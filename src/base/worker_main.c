@@ -49,6 +49,8 @@ static TridentBaseWorker self;
 static const TridentBaseWorkerKind *kind = NULL;
 static Oid	extension = InvalidOid;
 static End	end = END_SIGNAL;
+static bool is_ending = false;	/* it has been told so by _turn() */
+static bool is_unwanted = false;	/* for lack of work */
 static TimestampTz busy_at = 0;
 
 PGDLLEXPORT void trident_base_worker_main(Datum arg);
@@ -77,6 +79,14 @@ on_terminate(SIGNAL_ARGS)
 	errno = save_errno;
 }
 
+/* A cancel is for a statement: where there is none it means nothing. */
+static void
+on_cancel(SIGNAL_ARGS)
+{
+	if (IsTransactionState())
+		StatementCancelHandler(postgres_signal_arg);
+}
+
 /* Is the entry still the one of this start? */
 static bool
 is_mine(void)
@@ -88,9 +98,9 @@ static void
 worker_exit(int code, Datum arg)
 {
 	TridentBaseWorkerLock();
-	pg_atomic_write_u32(&me->ready, 0);
 	if (is_mine())
 	{
+		pg_atomic_write_u32(&me->ready, 0);
 		if (end == END_SIGNAL)
 			trident_base_worker_entry_error(me, ERRCODE_ADMIN_SHUTDOWN,
 											"worker was terminated", NULL);
@@ -100,12 +110,13 @@ worker_exit(int code, Datum arg)
 		{
 			me->state = TRIDENT_BASE_WORKER_IDLE;
 			me->failures = 0;
-			me->wanted = false;
+			/* who has asked since it decided to end wants another */
+			if (!is_unwanted || me->stop)
+				me->wanted = false;
 		}
 		else
 			trident_base_worker_entry_fail(me);
 		me->pid = 0;
-		me->latch = NULL;
 		me->activity[0] = '\0';
 	}
 	TridentBaseWorkerUnlock();
@@ -211,10 +222,13 @@ trident_base_worker_main(Datum arg)
 	Oid			database;
 
 	pqsignal(SIGTERM, on_terminate);
+	pqsignal(SIGINT, on_cancel);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	if (!attach(DatumGetInt32(arg)))
 		proc_exit(0);
 	database = me->database;
+	/* libraries look up names of hosts while everybody waits: not for long */
+	setenv("RES_OPTIONS", "timeout:1 attempts:2", 0);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	/* what it runs finds its objects by their full names only */
@@ -255,10 +269,24 @@ is_idle_too_long(void)
 		TimestampDifferenceExceeds(busy_at, GetCurrentTimestamp(), timeout_ms);
 }
 
+/*
+ * It ends for lack of work.  What was asked for until here it finds when it
+ * looks once more; who asks from here on gets another worker.
+ */
+static void
+end_unwanted(void)
+{
+	TridentBaseWorkerLock();
+	me->wanted = false;
+	TridentBaseWorkerUnlock();
+	is_unwanted = true;
+}
+
 bool
 trident_base_worker_turn(void)
 {
 	bool		stop;
+	bool		is_told;
 
 	Assert(!IsTransactionState());
 	CHECK_FOR_INTERRUPTS();
@@ -271,9 +299,13 @@ trident_base_worker_turn(void)
 	(void) pgstat_report_stat(false);
 
 	/* set once and for this start alone: a stale look costs one turn */
-	stop = me->stop || ShutdownRequestPending || is_idle_too_long();
+	is_told = me->stop || ShutdownRequestPending;
+	stop = is_told || is_idle_too_long();
 	if (stop)
 		trident_base_worker_retract();
+	if (stop && !is_told)
+		end_unwanted();
+	is_ending = stop;
 	return !stop;
 }
 
@@ -303,7 +335,7 @@ trident_base_worker_begin(int timeout_ms)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	/* a signal that came before interrupts nothing; from here on it does */
-	if (ShutdownRequestPending)
+	if (ShutdownRequestPending && !is_ending)
 		proc_exit(0);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
@@ -319,6 +351,7 @@ trident_base_worker_commit(void)
 	SPI_finish();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	QueryCancelPending = false; /* one that came too late */
 }
 
 void
@@ -326,4 +359,5 @@ trident_base_worker_abort(void)
 {
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	AbortCurrentTransaction();
+	QueryCancelPending = false;
 }

@@ -53,6 +53,7 @@ run_test(int number)
 		trident_base_worker_activity("waiting for the test");
 		trident_base_wait(50, event);
 	}
+	TRIDENT_FAULT("worker_leave");
 }
 
 /* trident_test_worker_ensure(timeout_ms int) returns its generation */

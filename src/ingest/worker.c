@@ -7,8 +7,8 @@
  * blocks on a network but the look-up of a host's name.
  *
  * An error in a run's transaction fails that run only.  When the worker is to
- * end, runs are left as they are: the next worker finds their jobs running,
- * and begins them again; what is written by then is not read again.
+ * end, runs are left as they are, their jobs wait again, and the next worker
+ * begins them anew; what is written by then is not read again.
  *
  * Sources that change: an invalidation of a foreign server or a user mapping
  * makes every run look its source up again, which fails where it is gone or
@@ -121,7 +121,7 @@ catch_error(TridentIngestRun *run)
 	MemoryContextSwitchTo(run->context);
 	error = CopyErrorData();
 	FlushErrorState();
-	AbortOutOfAnyTransaction();
+	trident_base_worker_abort();
 	MemoryContextSwitchTo(run->context);
 	trident_base_worker_record(error);
 	failure_of_error(&run->failure, error);
@@ -226,9 +226,7 @@ same_source(const TridentIngestSource *a, const TridentIngestSource *b)
 	return a->server_id == b->server_id && a->mapping_id == b->mapping_id &&
 		strcmp(a->target.host, b->target.host) == 0 && a->target.port == b->target.port &&
 		strcmp(a->target.user, b->target.user) == 0 &&
-		(a->target.host_key == b->target.host_key ||
-		 (a->target.host_key && b->target.host_key &&
-		  strcmp(a->target.host_key, b->target.host_key) == 0));
+		trident_ingest_text_equal(a->target.host_key, b->target.host_key);
 }
 
 /* A source has changed: is it one of a run's? */
@@ -467,4 +465,5 @@ run_worker(int number)
 		(void) trident_pool_sweep(trident_ingest_lane_pool(), GetCurrentTimestamp());
 		look = wait_for_events();
 	}
+	trident_job_leave(job_number);
 }

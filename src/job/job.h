@@ -11,8 +11,9 @@
  *
  * states	waiting -> running -> done | failed | canceled
  *			running -> waiting when the worker ended meanwhile: trident_job_
- *			recover(), called by the next one.  A job that was begun too often
- *			fails instead, so that one that brings the worker down ends.
+ *			leave(), or recover() called by the next one.  A job that was
+ *			begun too often fails instead, so that one that brings the worker
+ *			down ends; beginnings that the worker ended in order do not count.
  * counters	begin at 0 with each attempt, but for those that its kind carries
  *			over: they go on from where they were saved.
  * locks	the area's one LWLock guards which slot is whose; counters are
@@ -88,15 +89,22 @@ extern int64 trident_job_submit(int kind, const char *arguments);
 extern void trident_job_recover(int kind);
 
 /*
+ * At the end, after trident_base_worker_turn() has said so: what runs waits
+ * again, and that it was begun does not count; if jobs wait, another worker is
+ * asked for.  Left to trident_job_recover() where the table cannot be locked
+ * at once, as when the extension is being dropped.  Commits.
+ */
+extern void trident_job_leave(int kind);
+
+/*
  * In a transaction: claim the longest waiting job, if there is one and room
  * for it.  It counts as running for others once the transaction has committed.
  */
 extern bool trident_job_claim(int kind, TridentJob *job);
 
-/* Set a counter, add to one, read one. */
+/* Set a counter, add to one. */
 extern void trident_job_set(const TridentJob *job, int counter, int64 value);
 extern void trident_job_add(const TridentJob *job, int counter, int64 value);
-extern int64 trident_job_get(const TridentJob *job, int counter);
 
 /* Has somebody asked for its end? */
 extern bool trident_job_is_canceled(const TridentJob *job);

@@ -10,10 +10,13 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "commands/async.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "base/shmem.h"
@@ -98,6 +101,31 @@ trident_job_recover(int kind)
 	trident_base_worker_commit();
 }
 
+void
+trident_job_leave(int kind)
+{
+	const char *name = trident_job_kind(kind)->name;
+	Oid			schema;
+	Oid			table;
+	TridentBaseSql sql;
+
+	trident_base_worker_begin(0);
+	schema = get_namespace_oid("trident", true);
+	table = OidIsValid(schema) ? get_relname_relid("job_record", schema) : InvalidOid;
+	/* who stops the worker may hold it, and waits */
+	if (OidIsValid(table) && ConditionalLockRelationOid(table, RowExclusiveLock))
+	{
+		trident_base_sql_begin(&sql);
+		trident_base_sql_run("UPDATE trident.job_record SET state = 'waiting', attempts = attempts - 1"
+							 " WHERE kind = $1 AND state = 'running'", 1, &name);
+		if (trident_base_sql_value("SELECT true FROM trident.job_record"
+								   " WHERE kind = $1 AND state = 'waiting' LIMIT 1", 1, &name))
+			trident_base_worker_start_at_commit(trident_job_kind(kind)->worker);
+		trident_base_sql_end(&sql);
+	}
+	trident_base_worker_commit();
+}
+
 /* Counters that go on from an earlier attempt: read them from its record. */
 static void
 carry_counters(const TridentJob *job, const char *id)
@@ -160,12 +188,6 @@ void
 trident_job_add(const TridentJob *job, int counter, int64 value)
 {
 	pg_atomic_fetch_add_u64(&trident_job_shared->slots[job->slot].counters[counter], value);
-}
-
-int64
-trident_job_get(const TridentJob *job, int counter)
-{
-	return (int64) pg_atomic_read_u64(&trident_job_shared->slots[job->slot].counters[counter]);
 }
 
 bool

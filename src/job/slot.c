@@ -94,24 +94,52 @@ is_ours(const TridentJobSlot *slot, Oid extension)
 	return slot->database == MyDatabaseId && slot->extension == extension;
 }
 
-int
-trident_job_slot_find(int64 id)
+/* With the lock held: the slot of a job, or -1. */
+static int
+find(Oid extension, int64 id)
 {
-	Oid			extension = trident_base_extension_oid();
-	int			found = -1;
-
-	if (!trident_job_shared)
-		return -1;
-	LWLockAcquire(&trident_job_locks->lock, LW_SHARED);
-	for (int i = 0; i < TRIDENT_JOB_SLOTS && found < 0; i++)
+	for (int i = 0; i < TRIDENT_JOB_SLOTS; i++)
 	{
 		const TridentJobSlot *slot = &trident_job_shared->slots[i];
 
 		if (is_ours(slot, extension) && slot->id == id)
-			found = i;
+			return i;
 	}
+	return -1;
+}
+
+int
+trident_job_slot_find(int64 id)
+{
+	Oid			extension = trident_base_extension_oid();
+	int			found;
+
+	if (!trident_job_shared)
+		return -1;
+	LWLockAcquire(&trident_job_locks->lock, LW_SHARED);
+	found = find(extension, id);
 	LWLockRelease(&trident_job_locks->lock);
 	return found;
+}
+
+bool
+trident_job_slot_cancel(int64 id)
+{
+	Oid			extension = trident_base_extension_oid();
+	int			i;
+	bool		runs;
+
+	if (!trident_job_shared)
+		return false;
+	/* the slot does not become another job's before the word is written */
+	LWLockAcquire(&trident_job_locks->lock, LW_SHARED);
+	i = find(extension, id);
+	runs = i >= 0 &&
+		pg_atomic_read_u32(&trident_job_shared->slots[i].state) == TRIDENT_JOB_RUNNING;
+	if (runs)
+		pg_atomic_write_u32(&trident_job_shared->slots[i].canceled, 1);
+	LWLockRelease(&trident_job_locks->lock);
+	return runs;
 }
 
 /* The slot that is free, or whose job ended first; NULL: all run. */

@@ -52,6 +52,12 @@ extern int	trident_job_kind_number(const char *name);
 /* The slot of a job of this database, or -1.  Takes the lock. */
 extern int	trident_job_slot_find(int64 id);
 
+/*
+ * Ask for the end of a job of this database; false: it does not run.  Takes
+ * the lock.
+ */
+extern bool trident_job_slot_cancel(int64 id);
+
 /* A slot for a job of this database that begins, or -1.  Takes the lock. */
 extern int	trident_job_slot_take(int64 id, int kind);
 

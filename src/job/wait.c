@@ -175,13 +175,10 @@ trident_job_wait(PG_FUNCTION_ARGS)
 static bool
 cancel_running(int64 id, int kind)
 {
-	int			slot = trident_job_slot_find(id);
 	TridentBaseWorker worker;
 
-	if (slot < 0 ||
-		pg_atomic_read_u32(&trident_job_shared->slots[slot].state) != TRIDENT_JOB_RUNNING)
+	if (!trident_job_slot_cancel(id))
 		return false;
-	pg_atomic_write_u32(&trident_job_shared->slots[slot].canceled, 1);
 	if (kind >= 0 && trident_base_worker_find(trident_job_kind(kind)->worker, 0, &worker))
 		trident_base_worker_wake(&worker);
 	return true;

@@ -59,6 +59,25 @@ sub await_state
 	return;
 }
 
+# A session of a database that holds what a fault point waits for.
+sub hold_fault
+{
+	my ($database) = @_;
+	my $session = $node->background_psql($database);
+
+	$session->query_safe('SELECT pg_advisory_lock(8400)');
+	return $session;
+}
+
+# Somebody of that database waits at a fault point.
+sub await_fault
+{
+	my ($database, $why) = @_;
+	ok($node->poll_query_until($database, "SELECT count(*) = 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+		WHERE locktype = 'advisory' AND NOT granted AND datname = '$database'"), $why);
+	return;
+}
+
 # Processes of that type, as the server sees them.
 sub processes
 {
@@ -113,6 +132,23 @@ my $pid = state_of('pid');
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid, 5000)");
 ok($node->poll_query_until('postgres', "SELECT state = 'ready' AND pid <> $pid AND error = 'worker was terminated'
 	FROM trident.stat_worker WHERE kind = 'test'"), 'a terminated worker is started again');
+
+# Who wakes it while it ends.
+{
+	my $lock = hold_fault('a');
+	my $session = $node->background_psql('a');
+	$session->query_until(qr/begun/, "\\echo begun\nSET trident.fault = 'worker_wake:wait'; SELECT 'woken ' || wake();\n");
+	await_fault('a', 'a session is about to wake the worker');
+	$node->safe_psql('postgres', "SELECT trident_worker_stop('a')");
+	is(state_of('state'), 'stopped', 'which ends');
+	$lock->quit;
+	like($session->query('SELECT 1'), qr/woken true\n1/, 'the session does not notice');
+	$session->quit;
+	ensure();
+}
+
+# A cancel is for statements; that it is no error the log tells at the end.
+$node->safe_psql('postgres', 'SELECT pg_cancel_backend(' . state_of('pid') . ')');
 
 $node->append_conf('postgresql.conf', "trident.fault = 'worker_turn:error'");
 $node->reload;
@@ -187,12 +223,14 @@ ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activit
 
 # --- rights ---
 
-$node->safe_psql('postgres', "CREATE ROLE app LOGIN; CREATE DATABASE d");
+$node->safe_psql('postgres', "CREATE ROLE app LOGIN; CREATE ROLE creator LOGIN CREATEDB; CREATE DATABASE d");
 $node->safe_psql('d', "CREATE EXTENSION trident; $functions; CREATE TABLE worker_test_wanted ()");
 $before = ensure('d');
 like(($node->psql('d', 'SET ROLE app; DROP DATABASE d'))[2], qr/must be owner|cannot drop the currently open/, 'not by others');
 $node->psql('postgres', 'DROP DATABASE d; -- by', extra_params => [ '-U', 'app' ]);
 $node->psql('postgres', 'CREATE DATABASE e TEMPLATE d', extra_params => [ '-U', 'app' ]);
+like(($node->psql('postgres', 'CREATE DATABASE e TEMPLATE d', extra_params => [ '-U', 'creator' ]))[2],
+	qr/permission denied to copy database/, 'nor copied by who may create others');
 $node->psql('d', 'DROP EXTENSION trident', extra_params => [ '-U', 'app' ]);
 is(ensure('d'), $before, 'who may not run a command stops no worker by it');
 foreach my $sql ('TABLE trident.stat_worker', 'SELECT * FROM trident.worker_rows()', 'SELECT trident_worker_stop()')
@@ -208,7 +246,22 @@ $node->reload;
 await_state('stopped', 'a worker without work ends', 'd');
 is(state_of('error IS NULL AND retry_at IS NULL', 'd'), 't', 'and that is no failure');
 
+# Asked for while it ends: another one comes, without a probe.
+$node->append_conf('postgresql.conf', "trident.fault = 'worker_leave:wait'");
+$node->reload;
+{
+	my $lock = hold_fault('d');
+	my $starts = state_of('restarts', 'd');
+
+	$node->safe_psql('d', 'SELECT at_commit()');
+	await_fault('d', 'one ends');
+	$node->safe_psql('d', 'SELECT at_commit()');
+	$lock->quit;
+	ok($node->poll_query_until('postgres', "SELECT restarts >= $starts + 2 FROM trident.stat_worker WHERE kind = 'test' AND database = 'd'"),
+		'who asks meanwhile gets another');
+}
+
 $node->stop;
 my $text = slurp_file($node->logfile);
-unlike($text, qr/PANIC|terminating trident|TRAP/, 'nothing unexpected in the log');
+unlike($text, qr/PANIC|terminating trident|TRAP|canceling statement|signal 11/, 'nothing unexpected in the log');
 done_testing();
