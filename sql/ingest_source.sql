@@ -55,7 +55,12 @@ SELECT trident_sftp_stat('s', '.');
 ALTER USER MAPPING FOR CURRENT_USER SERVER s OPTIONS (SET confirmed 'by hand');
 SELECT trident_sftp_confirm('s') LIKE 'h:2223 SHA256:%' AS confirmed;
 SELECT trident_sftp_stat('s', '.');
+ALTER USER MAPPING FOR CURRENT_USER SERVER s OPTIONS (SET "user" 'g2', ADD password 'p');
+ALTER USER MAPPING FOR CURRENT_USER SERVER s OPTIONS (DROP confirmed);
+SELECT string_agg(split_part(o, '=', 1) || ' ' || left(split_part(o, '=', 2), 6), ', ' ORDER BY o)
+	FROM pg_user_mappings, unnest(umoptions) o WHERE srvname = 's' AND usename = CURRENT_USER;
 DROP USER MAPPING FOR CURRENT_USER SERVER s;
+CREATE USER MAPPING FOR CURRENT_USER SERVER s OPTIONS ("user" 'g', confirmed 'x');
 SELECT trident_sftp_confirm('s');
 RESET ROLE;
 

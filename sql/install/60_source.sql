@@ -21,17 +21,17 @@ CREATE FOREIGN DATA WRAPPER trident_sftp
 COMMENT ON FOREIGN DATA WRAPPER trident_sftp IS
 	'SFTP servers; server options: host, port (22), host_key (fingerprints or public keys), compression (false), connections, files (open at once on each), bandwidth (kB/s, 0: no limit); user mapping options: user, password or private_key or private_key_file (superusers only), passphrase';
 
-CREATE FUNCTION trident.ingest_mapping_created()
+CREATE FUNCTION trident.ingest_mapping_changed()
 	RETURNS event_trigger
-	AS 'MODULE_PATHNAME', 'trident_ingest_mapping_created'
+	AS 'MODULE_PATHNAME', 'trident_ingest_mapping_changed'
 	LANGUAGE C;
-COMMENT ON FUNCTION trident.ingest_mapping_created() IS
-	'writes into a new user mapping where its source leads to';
+COMMENT ON FUNCTION trident.ingest_mapping_changed() IS
+	'writes into a new user mapping where its source leads to, and lets nobody else write that';
 
-CREATE EVENT TRIGGER trident_ingest_mapping_created
-	ON ddl_command_end WHEN TAG IN ('CREATE USER MAPPING')
-	EXECUTE FUNCTION trident.ingest_mapping_created();
-COMMENT ON EVENT TRIGGER trident_ingest_mapping_created IS
+CREATE EVENT TRIGGER trident_ingest_mapping_changed
+	ON ddl_command_end WHEN TAG IN ('CREATE USER MAPPING', 'ALTER USER MAPPING')
+	EXECUTE FUNCTION trident.ingest_mapping_changed();
+COMMENT ON EVENT TRIGGER trident_ingest_mapping_changed IS
 	'a source''s owner who changes where it leads to gets no credentials of others';
 
 CREATE FUNCTION trident_sftp_confirm(source text)

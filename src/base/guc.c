@@ -33,6 +33,7 @@ int			trident_base_ingest_connect_timeout = 10000;
 int			trident_base_ingest_connections = 4;
 int			trident_base_ingest_files = 0;
 int			trident_base_ingest_idle_timeout = 300000;
+int			trident_base_ingest_memory = 524288;
 int			trident_base_ingest_request_timeout = 30000;
 int			trident_base_ingest_worker_timeout = 600000;
 int			trident_base_simd = -1;
@@ -227,6 +228,15 @@ trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 							&trident_base_ingest_idle_timeout,
 							300000, 0, 86400000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("trident.ingest_memory",
+							"Sets how much memory an ingest job may use for what a server lists and sends.",
+							"A job whose site has more names than that holds fails; each takes some "
+							"64 bytes, each folder some 600. Of images that are being read a quarter "
+							"is held at most, which slows a job and does not end it.",
+							&trident_base_ingest_memory,
+							524288, 4096, MAX_KILOBYTES,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("trident.ingest_request_timeout",
 							"Sets how long an SFTP server may leave requests unanswered.",

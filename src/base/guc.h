@@ -70,6 +70,9 @@ extern int	trident_base_ingest_files;
 /* trident.ingest_idle_timeout: how long a connection is kept; ms. */
 extern int	trident_base_ingest_idle_timeout;
 
+/* trident.ingest_memory: kB of names and ranges of one job at most. */
+extern int	trident_base_ingest_memory;
+
 /* trident.ingest_request_timeout: for an answer of an SFTP server; ms. */
 extern int	trident_base_ingest_request_timeout;
 

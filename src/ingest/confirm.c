@@ -5,7 +5,9 @@
  * The option "confirmed" of a user mapping is written here only: by the event
  * trigger when the mapping is created, since who creates it gives the
  * credentials and can see where the server leads; and by the mapping's own
- * role, by trident_sftp_confirm().
+ * role, by trident_sftp_confirm().  A command that names the option is refused
+ * by the event trigger, unless a superuser gives it, as one who restores a
+ * dump does.
  */
 #include "postgres.h"
 
@@ -34,16 +36,7 @@ set_confirmed(ForeignServer *server, RoleSpec *role, bool is_set, char *target)
 	statement->options = list_make1(makeDefElemExtended(NULL, "confirmed",
 														(Node *) makeString(target),
 														is_set ? DEFELEM_SET : DEFELEM_ADD, -1));
-	trident_ingest_option_confirming = true;
-	PG_TRY();
-	{
-		AlterUserMapping(statement);
-	}
-	PG_FINALLY();
-	{
-		trident_ingest_option_confirming = false;
-	}
-	PG_END_TRY();
+	AlterUserMapping(statement);
 }
 
 /* Did the command create a mapping, or was there one before? */
@@ -62,35 +55,65 @@ has_created(void)
 	return created;
 }
 
-PG_FUNCTION_INFO_V1(trident_ingest_mapping_created);
+/* Is the server a source? */
+static bool
+is_source(const ForeignServer *server)
+{
+	return server && trident_ingest_source_is_wrapper(server->fdwid);
+}
 
-/* Event trigger at the end of CREATE USER MAPPING. */
+/* Does a command name the option?  An error where its role may not. */
+static bool
+names_confirmed(List *options)
+{
+	ListCell   *cell;
+
+	foreach(cell, options)
+	{
+		if (strcmp(((DefElem *) lfirst(cell))->defname, "confirmed") != 0)
+			continue;
+		if (!superuser())
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("option \"%s\" cannot be set by hand", "confirmed"),
+					 errhint("The mapping's role calls trident_sftp_confirm().")));
+		return true;
+	}
+	return false;
+}
+
+PG_FUNCTION_INFO_V1(trident_ingest_mapping_changed);
+
+/* Event trigger at the end of CREATE and ALTER USER MAPPING. */
 Datum
-trident_ingest_mapping_created(PG_FUNCTION_ARGS)
+trident_ingest_mapping_changed(PG_FUNCTION_ARGS)
 {
 	EventTriggerData *trigger = (EventTriggerData *) fcinfo->context;
 	CreateUserMappingStmt *statement;
 	ForeignServer *server;
-	ListCell   *cell;
 
 	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("this function is called by an event trigger only"),
 				 errhint("Use trident_sftp_confirm().")));
+	if (IsA(trigger->parsetree, AlterUserMappingStmt))
+	{
+		AlterUserMappingStmt *change = (AlterUserMappingStmt *) trigger->parsetree;
+
+		if (is_source(GetForeignServerByName(change->servername, true)))
+			(void) names_confirmed(change->options);
+	}
 	if (!IsA(trigger->parsetree, CreateUserMappingStmt))
 		PG_RETURN_VOID();
 	statement = (CreateUserMappingStmt *) trigger->parsetree;
 	server = GetForeignServerByName(statement->servername, true);
-	if (!server || !trident_ingest_source_is_wrapper(server->fdwid) || !has_created())
+	if (!is_source(server) || !has_created())
 		PG_RETURN_VOID();
 
 	/* A dump brings what was confirmed where it was made. */
-	foreach(cell, statement->options)
-	{
-		if (strcmp(((DefElem *) lfirst(cell))->defname, "confirmed") == 0)
-			PG_RETURN_VOID();
-	}
+	if (names_confirmed(statement->options))
+		PG_RETURN_VOID();
 	set_confirmed(server, statement->user, false,
 				  trident_ingest_source_target_text(server->options));
 	PG_RETURN_VOID();
@@ -107,7 +130,7 @@ trident_sftp_confirm(PG_FUNCTION_ARGS)
 	char	   *target = trident_ingest_source_target_text(server->options);
 	UserMapping *mapping;
 
-	if (!trident_ingest_source_is_wrapper(server->fdwid))
+	if (!is_source(server))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("foreign server \"%s\" is not a source", name),

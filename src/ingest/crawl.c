@@ -11,7 +11,9 @@
 #include <sys/stat.h>
 
 #include "common/hashfn.h"
+#include "common/int.h"
 
+#include "base/guc.h"
 #include "ingest/name.h"
 #include "ingest/run.h"
 
@@ -23,6 +25,13 @@
 
 /* With so many images queued, listing pauses; with half of them it goes on. */
 #define QUEUE_MAX 20000
+
+/* Longer names, and longer paths below the site, no file system has. */
+#define NAME_BYTES 255
+#define PATH_BYTES 4096
+
+/* What an entry of the table of known names takes, with its share of it. */
+#define KNOWN_BYTES (sizeof(TridentIngestKnown) + 24)
 
 /* As for images: see there. */
 #define ATTEMPTS_MAX 5
@@ -59,6 +68,19 @@ trident_ingest_crawl_path(const TridentIngestRun *run, const char *folder, size_
 	return path;
 }
 
+void
+trident_ingest_crawl_hold(TridentIngestRun *run, int64 bytes)
+{
+	run->held += bytes;
+	if (run->held <= (int64) trident_base_ingest_memory * 1024 ||
+		run->failure.kind != TRIDENT_INGEST_FAILURE_NONE)
+		return;
+	trident_ingest_fail(&run->failure, TRIDENT_INGEST_FAILURE_PERMANENT,
+						ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+						"the site has more names than trident.ingest_memory has room for");
+	trident_ingest_fail_hint(&run->failure, "Ingest its folders one by one, or raise trident.ingest_memory.");
+}
+
 TridentIngestKnown *
 trident_ingest_crawl_known(TridentIngestRun *run, const char *folder, const char *name)
 {
@@ -74,6 +96,7 @@ trident_ingest_crawl_known(TridentIngestRun *run, const char *folder, const char
 	known = hash_search(run->known, key, HASH_ENTER, &found);
 	if (!found)
 	{
+		trident_ingest_crawl_hold(run, KNOWN_BYTES);
 		known->is_seen = known->has_row = false;
 		known->size = known->modified = -1;
 	}
@@ -90,6 +113,7 @@ add_folder(TridentIngestRun *run, const char *path, size_t length, int depth)
 	folder->path = pnstrdup(path, length);
 	folder->length = length;
 	folder->shown = trident_ingest_name_show(path, length);
+	trident_ingest_crawl_hold(run, sizeof(TridentIngestFolder) + length + strlen(folder->shown));
 	folder->depth = depth;
 	folder->is_known = trident_ingest_crawl_known(run, folder->shown, "/")->has_row;
 	dlist_push_tail(&run->folder_queue, &folder->node);
@@ -166,6 +190,40 @@ leave_lane(TridentIngestFolder *folder)
 	folder->lane = NULL;
 }
 
+/* A name that no file system has is an error of its folder, told once. */
+static bool
+is_too_long(TridentIngestRun *run, TridentIngestFolder *folder, const TridentIngestName *name)
+{
+	size_t		length;
+	char	   *path;
+
+	if (name->length <= NAME_BYTES && folder->length + 1 + name->length <= PATH_BYTES)
+		return false;
+	if (folder->has_long_names)
+		return true;
+	folder->has_long_names = true;
+	path = trident_ingest_crawl_path(run, folder->path, folder->length, "", 0, &length);
+	trident_ingest_row_error(run, "folder", path, length, "name_too_long",
+							 "names of more than 255 bytes, or paths of more than 4096, are left out");
+	pfree(path);
+	return true;
+}
+
+/* Queue the folder of that name. */
+static void
+add_subfolder(TridentIngestRun *run, TridentIngestFolder *folder, const TridentIngestName *name)
+{
+	size_t		length = folder->length + (folder->length > 0) + name->length;
+	char	   *bytes = palloc(length);
+
+	memcpy(bytes, folder->path, folder->length);
+	if (folder->length > 0)
+		bytes[folder->length] = '/';
+	memcpy(bytes + length - name->length, name->name, name->length);
+	add_folder(run, bytes, length, folder->depth + 1);
+	pfree(bytes);
+}
+
 /* One name of a folder. */
 static void
 take_name(TridentIngestRun *run, TridentIngestFolder *folder, const TridentIngestName *name)
@@ -178,7 +236,8 @@ take_name(TridentIngestRun *run, TridentIngestFolder *folder, const TridentInges
 
 	if (name->length == 0 || memchr(name->name, '/', name->length) != NULL ||
 		memchr(name->name, '\0', name->length) != NULL ||
-		(name->length <= 2 && strncmp(name->name, "..", name->length) == 0))
+		(name->length <= 2 && strncmp(name->name, "..", name->length) == 0) ||
+		is_too_long(run, folder, name))
 		return;
 	shown = trident_ingest_name_show(name->name, name->length);
 	known = trident_ingest_crawl_known(run, folder->shown, shown);
@@ -196,22 +255,14 @@ take_name(TridentIngestRun *run, TridentIngestFolder *folder, const TridentInges
 	{
 		if (run->options.recursive && folder->depth < run->options.max_depth &&
 			trident_ingest_pattern_takes_folder(&run->options, path, shown))
-		{
-			size_t		length = folder->length + (folder->length > 0) + name->length;
-			char	   *bytes = palloc(length);
-
-			memcpy(bytes, folder->path, folder->length);
-			if (folder->length > 0)
-				bytes[folder->length] = '/';
-			memcpy(bytes + length - name->length, name->name, name->length);
-			add_folder(run, bytes, length, folder->depth + 1);
-			pfree(bytes);
-		}
+			add_subfolder(run, folder, name);
 	}
 	else if (!attributes->has_mode || S_ISREG(attributes->mode))
 	{
 		folder->files++;
-		folder->bytes += (int64) Min(attributes->size, (uint64) PG_INT32_MAX << 20);
+		if (pg_add_s64_overflow(folder->bytes, (int64) Min(attributes->size, (uint64) PG_INT64_MAX),
+								&folder->bytes))
+			folder->bytes = PG_INT64_MAX;
 		if (trident_ingest_pattern_takes_image(&run->options, path, shown))
 		{
 			folder->images++;
@@ -254,7 +305,8 @@ on_names(void *owner, void *argument, TridentIngestReply *reply)
 		return;
 	if (reply->type == TRIDENT_INGEST_NAME && reply->count > 0)
 	{
-		while (trident_ingest_sftp_next_name(reply, &name))
+		while (run->failure.kind == TRIDENT_INGEST_FAILURE_NONE &&
+			   trident_ingest_sftp_next_name(reply, &name))
 			take_name(run, folder, &name);
 	}
 	else

@@ -5,10 +5,12 @@
  * The head is read first.  Where the parser names a range that it still needs,
  * that range is read while the handle is open: as one READ, or as several
  * where the server gives less at once.  A READ that is answered with less is
- * made again for the rest; the end of the file ends the range.
+ * made again for the rest; the end of the file ends the range.  One that fails
+ * fails the image, once those beside it are answered.
  */
 #include "postgres.h"
 
+#include "base/guc.h"
 #include "ingest/name.h"
 #include "ingest/run.h"
 
@@ -60,6 +62,7 @@ trident_ingest_image_add(TridentIngestRun *run, TridentIngestFolder *folder,
 	image->size = attributes->has_size ? attributes->size : TRIDENT_EXIF_SIZE_UNKNOWN;
 	image->has_times = attributes->has_times;
 	image->modified = attributes->modified;
+	trident_ingest_crawl_hold(run, sizeof(TridentIngestImage) + image->length);
 	dlist_push_tail(&run->image_queue, &image->node);
 	run->images_queued++;
 	run->images_open++;
@@ -73,10 +76,12 @@ on_closed(void *owner, void *argument, TridentIngestReply *reply)
 
 /* Forget what was read. */
 static void
-free_ranges(TridentIngestImage *image)
+free_ranges(TridentIngestRun *run, TridentIngestImage *image)
 {
 	for (int i = 0; i < image->count; i++)
 		pfree(unconstify(uint8 *, image->ranges[i].bytes));
+	run->reading -= image->allocated;
+	image->allocated = 0;
 	image->count = 0;
 	image->bytes_read = 0;
 }
@@ -108,9 +113,20 @@ end_image(TridentIngestRun *run, TridentIngestImage *image, const TridentExifRes
 		trident_job_add(&run->job, TRIDENT_INGEST_POINTS, 1);
 	run->images_open--;
 	trident_ingest_lane_progress(run);
-	free_ranges(image);
+	free_ranges(run, image);
+	trident_ingest_crawl_hold(run, -(int64) (sizeof(TridentIngestImage) + image->length));
 	pfree(image->name);
 	pfree(image);
+}
+
+/* Begin with it again, before others. */
+static void
+queue_again(TridentIngestRun *run, TridentIngestImage *image)
+{
+	trident_job_add(&run->job, TRIDENT_INGEST_RETRIES, 1);
+	free_ranges(run, image);
+	dlist_push_head(&run->image_queue, &image->node);
+	run->images_queued++;
 }
 
 /* The server answered with a status where it should not have. */
@@ -126,10 +142,7 @@ fail_image(TridentIngestRun *run, TridentIngestImage *image, uint32 status)
 	if (status == TRIDENT_INGEST_FAILURE && lane->open > 0 && image->attempts < ATTEMPTS_MAX)
 	{
 		trident_ingest_lane_shrink(lane);
-		trident_job_add(&run->job, TRIDENT_INGEST_RETRIES, 1);
-		free_ranges(image);
-		dlist_push_head(&run->image_queue, &image->node);
-		run->images_queued++;
+		queue_again(run, image);
 		return;
 	}
 	if (status == TRIDENT_INGEST_NO_SUCH_FILE)
@@ -159,7 +172,10 @@ read_range(TridentIngestRun *run, TridentIngestImage *image, uint64 from, uint64
 	uint32		most = trident_ingest_sftp_limits(sftp)->read_bytes;
 
 	image->wanted = image->end = to - from;
+	image->failed = TRIDENT_INGEST_OK;
 	image->buffer = MemoryContextAlloc(run->context, image->wanted);
+	image->allocated += (int64) image->wanted;
+	run->reading += (int64) image->wanted;
 	image->ranges[image->count].offset = from;
 	image->ranges[image->count].length = image->wanted;
 	image->ranges[image->count].bytes = image->buffer;
@@ -177,6 +193,17 @@ read_range(TridentIngestRun *run, TridentIngestImage *image, uint64 from, uint64
 		start += piece->length;
 		ask(piece);
 	}
+}
+
+/*
+ * Ranges of all images under way have a bound.  One image alone may always go
+ * on, so that there is an end; others are begun again when there is room.
+ */
+static bool
+has_room(const TridentIngestRun *run, const TridentIngestImage *image, uint64 bytes)
+{
+	return run->reading + (int64) bytes <= (int64) trident_base_ingest_memory * (1024 / 4) ||
+		run->reading == image->allocated;
 }
 
 /* A range has arrived: what does the parser say now? */
@@ -197,7 +224,14 @@ parse(TridentIngestRun *run, TridentIngestImage *image)
 	if (trident_exif_parse(&input, &result) == TRIDENT_EXIF_NEED &&
 		image->count < TRIDENT_EXIF_MAX_READS)
 	{
-		read_range(run, image, result.need_from, result.need_to);
+		if (has_room(run, image, result.need_to - result.need_from))
+		{
+			read_range(run, image, result.need_from, result.need_to);
+			return;
+		}
+		leave_lane(image);
+		image->attempts--;
+		queue_again(run, image);
 		return;
 	}
 	leave_lane(image);
@@ -225,13 +259,13 @@ on_data(void *owner, void *argument, TridentIngestReply *reply)
 	}
 	else if (reply->type == TRIDENT_INGEST_STATUS && reply->status == TRIDENT_INGEST_EOF)
 		image->end = Min(image->end, piece->start);
-	else if (reply->type == TRIDENT_INGEST_STATUS)
-		image->end = 0;
+	else if (reply->type == TRIDENT_INGEST_STATUS && image->failed == TRIDENT_INGEST_OK)
+		image->failed = reply->status ? reply->status : TRIDENT_INGEST_FAILURE;
 	pfree(piece);
 	if (reply->type == TRIDENT_INGEST_LOST || image->pending > 0)
 		return;
-	if (reply->type == TRIDENT_INGEST_STATUS && reply->status != TRIDENT_INGEST_EOF)
-		fail_image(run, image, reply->status ? reply->status : TRIDENT_INGEST_FAILURE);
+	if (image->failed != TRIDENT_INGEST_OK)
+		fail_image(run, image, image->failed);
 	else
 		parse(run, image);
 }
@@ -263,7 +297,8 @@ trident_ingest_image_dispatch(TridentIngestRun *run, TridentIngestLane *lane)
 	TridentIngestSftp *sftp = trident_ingest_connection_sftp(lane->connection);
 	int			window = trident_ingest_lane_window(lane);
 
-	while (!dlist_is_empty(&run->image_queue) && lane->open < window && run->budget > 0)
+	while (!dlist_is_empty(&run->image_queue) && lane->open < window && run->budget > 0 &&
+		   (run->reading == 0 || run->reading < (int64) trident_base_ingest_memory * (1024 / 8)))
 	{
 		TridentIngestImage *image = dlist_container(TridentIngestImage, node,
 													dlist_pop_head_node(&run->image_queue));
@@ -298,7 +333,7 @@ trident_ingest_image_lost(TridentIngestRun *run, TridentIngestLane *lane)
 		image->handle_length = 0;
 		image->pending = 0;
 		lane->open--;
-		free_ranges(image);
+		free_ranges(run, image);
 		trident_job_add(&run->job, TRIDENT_INGEST_RETRIES, 1);
 		if (!counts)
 			image->attempts--;

@@ -58,31 +58,22 @@ static TridentPool *pool = NULL;
 static int64 last_connect_ms = 0;
 
 static bool
-same_text(const char *a, const char *b)
-{
-	return (a && b) ? strcmp(a, b) == 0 : a == b;
-}
-
-static bool
 same_place(void *arg, const void *a, const void *b)
 {
 	const TridentIngestTarget *x = &((const Key *) a)->target;
 	const TridentIngestTarget *y = &((const Key *) b)->target;
 
-	return same_text(x->host, y->host) && x->port == y->port;
+	return trident_ingest_text_equal(x->host, y->host) && x->port == y->port;
 }
 
 static bool
 same_key(void *arg, const void *a, const void *b)
 {
-	const TridentIngestTarget *x = &((const Key *) a)->target;
-	const TridentIngestTarget *y = &((const Key *) b)->target;
+	const Key  *x = a;
+	const Key  *y = b;
 
-	return same_place(arg, a, b) &&
-		((const Key *) a)->mapping_id == ((const Key *) b)->mapping_id &&
-		same_text(x->host_key, y->host_key) && same_text(x->user, y->user) &&
-		same_text(x->password, y->password) && same_text(x->private_key, y->private_key) &&
-		same_text(x->passphrase, y->passphrase) && x->compression == y->compression;
+	return x->mapping_id == y->mapping_id &&
+		trident_ingest_target_equal(&x->target, &y->target);
 }
 
 static void *

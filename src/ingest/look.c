@@ -46,24 +46,6 @@ forget_look(void *arg)
 		current_look = NULL;
 }
 
-/* Are two strings, or their absence, the same? */
-static bool
-same_text(const char *a, const char *b)
-{
-	return (a && b) ? strcmp(a, b) == 0 : a == b;
-}
-
-static bool
-same_target(const TridentIngestTarget *a, const TridentIngestTarget *b)
-{
-	return same_text(a->host, b->host) && a->port == b->port &&
-		same_text(a->host_key, b->host_key) && same_text(a->user, b->user) &&
-		same_text(a->password, b->password) &&
-		same_text(a->private_key, b->private_key) &&
-		same_text(a->passphrase, b->passphrase) &&
-		a->compression == b->compression;
-}
-
 TridentIngestConnection *
 trident_ingest_look_connect(const char *source_name)
 {
@@ -72,7 +54,7 @@ trident_ingest_look_connect(const char *source_name)
 	Look	   *look = current_look;
 
 	if (look && look->source->mapping_id == source->mapping_id &&
-		same_target(&look->source->target, &source->target) &&
+		trident_ingest_target_equal(&look->source->target, &source->target) &&
 		trident_ingest_connection_pump(look->connection))
 	{
 		MemoryContextSwitchTo(old);

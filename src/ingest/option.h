@@ -18,10 +18,4 @@ extern int	trident_ingest_option_int(List *options, const char *name, int absent
 /* The same as a claim. */
 extern bool trident_ingest_option_bool(List *options, const char *name, bool absent);
 
-/*
- * While this is true the validator lets anybody set "confirmed": confirm.c
- * has checked who asks.
- */
-extern bool trident_ingest_option_confirming;
-
 #endif							/* TRIDENT_INGEST_OPTION_H */

@@ -104,6 +104,7 @@ typedef struct TridentIngestFolder
 	bool		is_loaded;		/* which have been read */
 	bool		is_dirty;		/* its row is to be written */
 	bool		is_listed;
+	bool		has_long_names;	/* which were left out; told */
 	char		handle[TRIDENT_INGEST_HANDLE_MAX];
 	uint32		handle_length;
 	int			pending;		/* READDIRs under way */
@@ -129,10 +130,12 @@ typedef struct TridentIngestImage
 	uint32		handle_length;
 	int			count;			/* ranges that are read, or being read */
 	TridentExifRange ranges[TRIDENT_EXIF_MAX_READS];
+	int64		allocated;		/* bytes of all ranges */
 	uint8	   *buffer;			/* of the range being read */
 	uint64		wanted;			/* its length */
 	uint64		end;			/* where the file turned out to end in it */
 	int			pending;		/* READs under way */
+	uint32		failed;			/* status of the first one that failed; or OK */
 	int			bytes_read;
 } TridentIngestImage;
 
@@ -166,12 +169,13 @@ struct TridentIngestRun
 	int			regained;		/* images done since it was set */
 
 	dlist_head	folder_queue;
-	dlist_head	paused;			/* folders being listed, for lack of room */
 	dlist_head	image_queue;
 	dlist_head	dirty;
-	int			folders_open;	/* queued, paused or under way */
+	int			folders_open;	/* queued or under way */
 	int			images_queued;
 	int			images_open;	/* queued or under way */
+	int64		held;			/* bytes of names, folders, queued images */
+	int64		reading;		/* bytes of ranges of images under way */
 	int64		budget;			/* bytes that may be asked for now */
 	int64		budget_ms;		/* when that was computed */
 
@@ -197,6 +201,12 @@ extern void trident_ingest_crawl_dispatch(TridentIngestRun *run, TridentIngestLa
 
 /* The lane is lost: its folders are queued again. */
 extern void trident_ingest_crawl_lost(TridentIngestRun *run, TridentIngestLane *lane);
+
+/*
+ * So many bytes more are kept for what a server listed; the run fails when
+ * that is more than trident.ingest_memory.
+ */
+extern void trident_ingest_crawl_hold(TridentIngestRun *run, int64 bytes);
 
 /* The entry for a name in a folder, made if need be. */
 extern TridentIngestKnown *trident_ingest_crawl_known(TridentIngestRun *run,

@@ -16,7 +16,10 @@
 /* OpenSSH's own cap on a packet, without its length. */
 #define PACKET_MAX (256 * 1024)
 
-/* Every server must serve a READ of so many bytes. */
+/*
+ * Every server must serve a READ of so many bytes.  One that says less is
+ * asked for as much, or a range would take any number of requests.
+ */
 #define READ_DEFAULT 32768
 
 /* A READ answer of more than this would not fit a packet with its head. */
@@ -106,7 +109,8 @@ put_string(uint8 *to, const void *string, uint32 length)
 static void
 add_places(TridentIngestSftp *sftp, int size)
 {
-	Assert(size <= PLACES_MAX);
+	if (size > PLACES_MAX)
+		elog(ERROR, "too many requests under way on an SFTP connection");
 	sftp->table = sftp->table ? repalloc(sftp->table, sizeof(Request) * size) :
 		palloc(sizeof(Request) * size);
 	memset(sftp->table + sftp->size, 0, sizeof(Request) * (size - sftp->size));
@@ -332,7 +336,7 @@ on_limits(void *owner, void *argument, TridentIngestReply *reply)
 	handles = trident_ingest_packet_uint64(&reader);
 	if (reader.is_short)
 		return;
-	if (read_bytes > 0)
+	if (read_bytes > READ_DEFAULT)
 		sftp->limits.read_bytes = (uint32) Min(read_bytes, READ_MAX);
 	sftp->limits.handles = (uint32) Min(handles, UINT32_MAX);
 }

@@ -136,7 +136,6 @@ trident_ingest_packet_answers(uint8 request, uint8 reply)
 		case TRIDENT_INGEST_FXP_READ:
 			return reply == TRIDENT_INGEST_DATA;
 		case TRIDENT_INGEST_READDIR:
-		case TRIDENT_INGEST_REALPATH:
 			return reply == TRIDENT_INGEST_NAME;
 		case TRIDENT_INGEST_LSTAT:
 		case TRIDENT_INGEST_FSTAT:

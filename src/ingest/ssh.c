@@ -22,11 +22,31 @@
 #include "ingest/ssh_step.h"
 
 /*
- * libssh2 widens the window while it reads, by a packet that it cannot send
- * while one of ours is half sent: with a window like this that comes once in
- * 64 MB.  Nothing is sent that was not asked for, so that it costs no memory.
+ * What a server may send before it is read, which libssh2 takes in as fast as
+ * it comes: a bound of the memory of a connection.  libssh2 widens the window
+ * while it reads, by a packet that it cannot send while one of ours is half
+ * sent: with a window like this that comes once in 2 MB.  A line of 50 ms is
+ * filled up to 160 MB/s.
  */
-#define CHANNEL_WINDOW (256 * 1024 * 1024)
+#define CHANNEL_WINDOW (8 * 1024 * 1024)
+
+bool
+trident_ingest_text_equal(const char *a, const char *b)
+{
+	return (a && b) ? strcmp(a, b) == 0 : a == b;
+}
+
+bool
+trident_ingest_target_equal(const TridentIngestTarget *a, const TridentIngestTarget *b)
+{
+	return trident_ingest_text_equal(a->host, b->host) && a->port == b->port &&
+		trident_ingest_text_equal(a->host_key, b->host_key) &&
+		trident_ingest_text_equal(a->user, b->user) &&
+		trident_ingest_text_equal(a->password, b->password) &&
+		trident_ingest_text_equal(a->private_key, b->private_key) &&
+		trident_ingest_text_equal(a->passphrase, b->passphrase) &&
+		a->compression == b->compression;
+}
 
 int64
 trident_ingest_now_ms(void)

@@ -33,6 +33,13 @@ typedef struct TridentIngestTarget
 	int			timeout_ms;		/* for each phase of connecting */
 } TridentIngestTarget;
 
+/* Do both lead to the same place, as the same user, in the same way? */
+extern bool trident_ingest_target_equal(const TridentIngestTarget *a,
+										const TridentIngestTarget *b);
+
+/* Are two strings, or their absence, the same? */
+extern bool trident_ingest_text_equal(const char *a, const char *b);
+
 typedef enum TridentIngestPhase
 {
 	TRIDENT_INGEST_CONNECT,		/* TCP */

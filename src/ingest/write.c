@@ -42,11 +42,18 @@ begin(TridentIngestRun *run, Work *work, MemoryContext context)
 	pg_snprintf(work->site, sizeof(work->site), INT64_FORMAT, run->site);
 }
 
+/* What follows in the transaction is done as the worker. */
 static void
-commit(TridentIngestRun *run, Work *work)
+leave_owner(Work *work)
 {
 	trident_base_sql_end(&work->sql);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
+}
+
+static void
+commit(TridentIngestRun *run, Work *work)
+{
+	leave_owner(work);
 	trident_base_worker_commit();
 	MemoryContextSwitchTo(run->context);
 }
@@ -258,18 +265,20 @@ write_rows(TridentIngestRun *run, Work *work)
 void
 trident_ingest_write_flush(TridentIngestRun *run)
 {
+	MemoryContext flush = AllocSetContextCreate(run->context, "trident ingest flush",
+												ALLOCSET_DEFAULT_SIZES);
 	Work		work;
 
-	begin(run, &work, run->context);
+	begin(run, &work, flush);
 	/* What is lost in a crash is found unwritten by the run that resumes. */
 	trident_base_sql_run("SET LOCAL synchronous_commit = off", 0, NULL);
 	write_rows(run, &work);
-	trident_base_sql_end(&work.sql);
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
+	leave_owner(&work);
 	trident_job_save(&run->job);
 	trident_job_notify(&run->job);
 	trident_base_worker_commit();
 	MemoryContextSwitchTo(run->context);
+	MemoryContextDelete(flush);
 	TRIDENT_FAULT("ingest_flushed");
 }
 
@@ -297,8 +306,7 @@ trident_ingest_write_end(TridentIngestRun *run)
 			trident_base_sql_run("UPDATE trident.site SET ingested_at = clock_timestamp() WHERE id = $1::bigint",
 								 1, &site);
 	}
-	trident_base_sql_end(&work.sql);
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
+	leave_owner(&work);
 	trident_job_finish(&run->job, run->state, run->state == TRIDENT_JOB_FAILED ? &error : NULL);
 	trident_base_worker_commit();
 	trident_job_publish(&run->job, run->state);

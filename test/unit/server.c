@@ -1,7 +1,7 @@
 /*
  * server.c
  *	  The few functions of the server that code under test calls, where there
- *	  is no server: memory from malloc, and no interrupts.  The generator of
+ *	  is no server: memory from malloc, no interrupts, an error is the end.  The generator of
  *	  random numbers is another one than the server's.
  */
 #include "postgres.h"
@@ -17,6 +17,31 @@ MemoryContext CurrentMemoryContext = NULL;
 void
 ProcessInterrupts(void)
 {
+}
+
+bool
+errstart(int level, const char *domain)
+{
+	return true;
+}
+
+bool
+errstart_cold(int level, const char *domain)
+{
+	return true;
+}
+
+int
+errmsg_internal(const char *format,...)
+{
+	puts(format);
+	return 0;
+}
+
+void
+errfinish(const char *file, int line, const char *function)
+{
+	abort();
 }
 
 void *

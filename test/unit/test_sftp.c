@@ -200,6 +200,18 @@ test_limits(void)
 
 	sftp = begin(4);
 	bytes.length = 0;
+	start = begin_packet(&bytes, 201);
+	add32(&bytes, last_id(sftp));
+	for (int i = 0; i < 4; i++)
+		add32(&bytes, 0), add32(&bytes, 1);
+	end_packet(&bytes, start);
+	limits = trident_ingest_sftp_limits(sftp);
+	tap_ok(feed(sftp, &bytes, 100) && limits->is_told && limits->read_bytes == 32768,
+		   "a READ may have what every server must serve, whatever one says");
+	trident_ingest_sftp_free(sftp);
+
+	sftp = begin(4);
+	bytes.length = 0;
 	add_status(&bytes, last_id(sftp), TRIDENT_INGEST_UNSUPPORTED);
 	limits = trident_ingest_sftp_limits(sftp);
 	tap_ok(feed(sftp, &bytes, 100) && limits->is_told && limits->read_bytes == 32768 &&
