@@ -18,7 +18,7 @@
  * has its values behind it.
  */
 #define TRIDENT_EXIF_GULP_HEADER 1024
-#define TRIDENT_EXIF_GULP_BLOCK 4096
+#define TRIDENT_EXIF_GULP_BLOCK 2048
 /* Needs that lie within so many bytes are one. */
 #define TRIDENT_EXIF_GULP_MERGED 16384
 
