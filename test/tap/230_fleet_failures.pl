@@ -15,7 +15,10 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-my $has_network = own_network();
+# before the test's output is led into its log
+my $has_network;
+BEGIN { $has_network = own_network() }
+
 my $full = $ENV{TRIDENT_TEST_FULL};
 my $rounds = $full ? 20 : 1;
 my $mode = $ENV{TRIDENT_EXCHANGE_MODE} || 'auto';

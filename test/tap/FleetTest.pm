@@ -269,7 +269,8 @@ sub proxy_port
 }
 
 # Run this test again in a network of its own, if the system lets ordinary
-# users have one: then links can be cut.  Returns whether it is in one.
+# users have one: then links can be cut.  Returns whether it is in one.  Call
+# it in a BEGIN block.
 sub own_network
 {
 	my @unshare = ('unshare', '--user', '--map-current-user', '--net', '--keep-caps');
@@ -289,7 +290,7 @@ sub start_beyond
 {
 	my ($node) = @_;
 	my ($out, $err) = ('', '');
-	my $holder = IPC::Run::start([ 'unshare', '--net', 'sh', '-c', 'echo ready; exec sleep 3600' ], '<', \undef, '>', \$out, '2>', \$err);
+	my $holder = IPC::Run::start([ 'unshare', '--net', 'sh', '-c', 'echo ready; exec sleep 600' ], '<', \undef, '>', \$out, '2>', \$err);
 
 	$holder->pump until $out =~ /ready/;
 	my $pid = $holder->{KIDS}[0]{PID};
