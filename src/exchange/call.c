@@ -10,6 +10,7 @@
 
 #include "common/hashfn.h"
 #include "foreign/foreign.h"
+#include "mb/pg_wchar.h"
 #include "port/pg_bswap.h"
 #include "utils/timestamp.h"
 
@@ -313,6 +314,24 @@ trident_exchange_value(const TridentExchangeReply *reply, int row, int column,
 	if (length)
 		*length = Max(cell->length, 0);
 	return cell->length < 0 ? NULL : reply->rows + cell->offset;
+}
+
+const char *
+trident_exchange_text(const TridentExchangeReply *reply, int row, int column)
+{
+	int			length = 0;
+	const char *value = NULL;
+
+	if (reply->ok && row >= 0 && row < reply->nrows && column >= 0 &&
+		column < reply->ncolumns)
+		value = trident_exchange_value(reply, row, column, &length);
+	if (value == NULL || !pg_verify_mbstr(GetDatabaseEncoding(), value, length, true))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("node \"%s\" returned no text in row %d, column %d where one was expected",
+						trident_exchange_node_name(reply->node), row, column),
+				 errhint("Install the same release of trident on all nodes.")));
+	return value;
 }
 
 /* A binary value of 8 bytes. */

@@ -150,6 +150,13 @@ extern void trident_exchange_end(TridentExchangeBatch *batch);
 extern const char *trident_exchange_value(const TridentExchangeReply *reply,
 										  int row, int column, int *length);
 
+/*
+ * The same, of a text that a node may not leave out: an error (08P01) if it
+ * is null, not there, or not valid in the encoding of the database.
+ */
+extern const char *trident_exchange_text(const TridentExchangeReply *reply,
+										 int row, int column);
+
 /* The same, for binary results; errors (08P01) if the length is another. */
 extern int64 trident_exchange_int8(const TridentExchangeReply *reply,
 								   int row, int column);
