@@ -49,6 +49,7 @@ typedef struct Check
 	int			needs;			/* TRIDENT_NODE_NEEDS_... */
 	ReturnSetInfo *result;		/* NULL: bad findings are raised */
 	bool		failed;
+	bool		is_new;			/* it has a uuid, and none is registered */
 } Check;
 
 /* What this database is. */
@@ -194,7 +195,10 @@ check_identity(Check *check, const Own *own, const TridentExchangeFacts *facts)
 			  psprintf("It is %s, but %s is registered. If it is the right one, run UPDATE trident.node_setting SET uuid = NULL WHERE node = %s.",
 					   there, registered, quote_literal_cstr(check->name)));
 	else
+	{
+		check->is_new = registered == NULL;
 		found(check, "identity", FOUND_GOOD, there);
+	}
 }
 
 static void
@@ -240,10 +244,10 @@ check_facts(Check *check, const Own *own, const TridentExchangeFacts *facts)
 static void
 check_shards(Check *check, const TridentExchangeReply *reply)
 {
-	const char *name = trident_exchange_value(reply, 0, 0, NULL);
+	const char *name = trident_exchange_text(reply, 0, 0);
 	const char *role = quote_identifier(name);
 
-	if (strcmp(trident_exchange_value(reply, 0, 1, NULL), "t") == 0)
+	if (strcmp(trident_exchange_text(reply, 0, 1), "t") == 0)
 		found(check, "shards", FOUND_GOOD, psprintf("role \"%s\" may create them", name));
 	else
 		found(check, "shards",
@@ -281,7 +285,7 @@ check_database(Check *check, const Own *own)
 	if (reply->ok)
 		compare(check, "collation",
 				check->needs & TRIDENT_NODE_NEEDS_COLLATION ? FOUND_BAD : FOUND_FLAW,
-				trident_exchange_value(reply, 0, 0, NULL), own->collation,
+				trident_exchange_text(reply, 0, 0), own->collation,
 				"Keys of type text need nodes that sort and compare text alike.");
 	else
 		found(check, "collation", FOUND_BAD, pstrdup(reply->message));
@@ -293,15 +297,29 @@ check_database(Check *check, const Own *own)
 	trident_exchange_session_close(session);
 }
 
-/* Keep what was seen, and register a node that is seen for the first time. */
+/* Register a node that is seen for the first time. */
+static void
+register_uuid(const Check *check, const TridentExchangeFacts *facts)
+{
+	const char *args[] = {check->name, uuid_text(&facts->uuid)};
+	TridentBaseSql sql;
+
+	trident_base_sql_begin_as_owner(&sql);
+	if (trident_base_sql_run(
+			"INSERT INTO trident.node_setting AS n (node, uuid) VALUES ($1::name, $2::uuid)"
+			" ON CONFLICT (node) DO UPDATE SET uuid = EXCLUDED.uuid WHERE n.uuid IS NULL",
+			2, args) > 0)
+		trident_exchange_node_invalidate(check->server);
+	trident_base_sql_end(&sql);
+}
+
+/* Keep what was seen. */
 static void
 remember(const Check *check, const TridentExchangeFacts *facts, const char *error)
 {
-	const char *args[8] = {check->name};
+	const char *args[7] = {check->name};
 	TridentBaseSql sql;
 
-	if (RecoveryInProgress())
-		return;
 	if (facts)
 	{
 		args[1] = facts->has_uuid ? uuid_text(&facts->uuid) : NULL;
@@ -312,7 +330,6 @@ remember(const Check *check, const TridentExchangeFacts *facts, const char *erro
 		args[5] = psprintf("%.3f", facts->connect_ms);
 	}
 	args[6] = error ? error : check->failed ? "trident_node_check() found what cannot be" : NULL;
-	args[7] = check->failed ? "true" : "false";
 
 	trident_base_sql_begin_as_owner(&sql);
 	trident_base_sql_run(
@@ -327,16 +344,13 @@ remember(const Check *check, const TridentExchangeFacts *facts, const char *erro
 		"  seen_at = coalesce(EXCLUDED.seen_at, s.seen_at),"
 		"  checked_at = EXCLUDED.checked_at, error = EXCLUDED.error",
 		7, args);
-	if (facts && facts->has_uuid && !check->failed &&
-		trident_base_sql_run(
-			"INSERT INTO trident.node_setting AS n (node, uuid) VALUES ($1::name, $2::uuid)"
-			" ON CONFLICT (node) DO UPDATE SET uuid = EXCLUDED.uuid WHERE n.uuid IS NULL",
-			2, args) > 0)
-		trident_exchange_node_invalidate(check->server);
 	trident_base_sql_end(&sql);
 }
 
-/* All about one node. */
+/*
+ * All about one node.  Where it is checked for a function that may take hours
+ * to commit, nothing is written that others would wait for.
+ */
 static void
 check_node(Check *check, const Own *own)
 {
@@ -351,13 +365,19 @@ check_node(Check *check, const Own *own)
 		found(check, "connection", FOUND_BAD,
 			  error.detail ? psprintf("%s (%s)", error.message, error.detail) :
 			  pstrdup(error.message));
-		remember(check, NULL, error.message);
+		if (!RecoveryInProgress())
+			remember(check, NULL, error.message);
 		return;
 	}
 	check_facts(check, own, &facts);
 	if (!check->failed)
 		check_database(check, own);
-	remember(check, &facts, NULL);
+	if (RecoveryInProgress())
+		return;
+	if (check->result)
+		remember(check, &facts, NULL);
+	if (check->is_new && !check->failed)
+		register_uuid(check, &facts);
 }
 
 void
