@@ -16,6 +16,9 @@
  * Before that, what this database has let nodes prepare is finished as the
  * transaction here ended; commit.c says why that is known.
  *
+ * Only nodes are visited whose uuid is registered: under two names of one
+ * database, the shards of one would be leftovers to the other.
+ *
  * Locks: SHARE on trident.collection.  Whoever makes shards writes there
  * before the commit on nodes, so none is between that and its own commit now.
  */
@@ -241,7 +244,7 @@ clean_prepared(const Cleanup *cleanup)
 	for (int i = 0; i < reply->nrows; i++)
 	{
 		for (int column = 0; column < 3; column++)
-			found = lappend(found, pstrdup(trident_exchange_value(reply, i, column, NULL)));
+			found = lappend(found, pstrdup(trident_exchange_text(reply, i, column)));
 	}
 	for (lc = list_head(found); lc; lc = lnext(found, lc))
 	{
@@ -268,12 +271,17 @@ clean_node(Cleanup *cleanup)
 		" WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = '" TRIDENT_COLLECTION_SCHEMA "')",
 		.purpose = "cleanup"
 	};
+	TridentExchangeCall limit = {
+		.sql = psprintf("SET lock_timeout = %s", trident_collection_lock_timeout()),
+		.purpose = "cleanup"
+	};
 	const TridentExchangeReply *reply;
 	List	   *tables = NIL;
 	List	   *states = NIL;
 	ListCell   *lc;
 	ListCell   *state;
 
+	(void) trident_exchange_session_exec(cleanup->session, &limit, 0);
 	clean_prepared(cleanup);
 	reply = trident_exchange_session_exec(cleanup->session, &look, 0);
 	if (!reply->ok)
@@ -285,21 +293,21 @@ clean_node(Cleanup *cleanup)
 	{
 		int			is = 0;
 
-		if (trident_exchange_value(reply, i, 1, NULL)[0] == 't')
+		if (trident_exchange_text(reply, i, 1)[0] == 't')
 			is |= IS_PENDING;
-		if (trident_exchange_value(reply, i, 2, NULL)[0] == 't')
+		if (trident_exchange_text(reply, i, 2)[0] == 't')
 			is |= IS_ATTACHED;
-		tables = lappend(tables, pstrdup(trident_exchange_value(reply, i, 0, NULL)));
+		tables = lappend(tables, pstrdup(trident_exchange_text(reply, i, 0)));
 		states = lappend_int(states, is);
 	}
 	forboth(lc, tables, state, states)
 		clean_shard(cleanup, lfirst(lc), lfirst_int(state));
 	reply = trident_exchange_session_exec(cleanup->session, &again, 0);
 	if (reply->ok)
-		forget_leftovers(cleanup, pstrdup(trident_exchange_value(reply, 0, 0, NULL)));
+		forget_leftovers(cleanup, pstrdup(trident_exchange_text(reply, 0, 0)));
 }
 
-/* The nodes that the caller can reach. */
+/* The registered nodes that the caller can reach. */
 static TridentBaseRows *
 reachable_nodes(void)
 {
@@ -307,11 +315,12 @@ reachable_nodes(void)
 	TridentBaseRows *nodes;
 	TridentBaseSql sql;
 
-	trident_base_sql_begin(&sql);
+	trident_base_sql_begin_as_owner(&sql);
 	nodes = trident_base_sql_rows(
 		"SELECT DISTINCT m.srvname FROM pg_user_mappings m JOIN pg_foreign_server s ON s.oid = m.srvid"
 		" JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw"
-		" WHERE w.fdwname = 'postgres_fdw' AND has_server_privilege(s.oid, 'USAGE')"
+		" JOIN trident.node_setting n ON n.node = s.srvname AND n.uuid IS NOT NULL"
+		" WHERE w.fdwname = 'postgres_fdw' AND has_server_privilege($1::name, s.oid, 'USAGE')"
 		" AND (m.umuser = 0 OR m.usename = $1) ORDER BY 1", 1, args);
 	trident_base_sql_end(&sql);
 	return nodes;
@@ -324,6 +333,7 @@ trident_collection_cleanup(PG_FUNCTION_ARGS)
 	TridentBaseRows *nodes;
 	TridentBaseSql sql;
 
+	trident_collection_refuse_old_snapshot();
 	InitMaterializedSRF(fcinfo, 0);
 	cleanup.own = trident_node_own_uuid();
 	trident_base_sql_begin_as_owner(&sql);

@@ -10,6 +10,10 @@
  *	our abort	ROLLBACK PREPARED				the connection closes, which
  *												rolls back
  *
+ * A link that ends late (trident_collection_hold_link) takes no part before
+ * our commit: what was left for after it runs in its open transaction, and
+ * then COMMIT; our abort closes it.
+ *
  * Before our commit an error of any node aborts us.  A node allows it if its
  * max_prepared_transactions is as large as the connections that we have to
  * it, and none of them has used a temporary table, as upsert does.  A single
@@ -32,8 +36,9 @@
  * node that dies at this very moment may keep its part.
  *
  * Memory: all in TopTransactionContext.  Locks: ours are held until the nodes
- * are told.  Failure: after our commit nothing may raise an error; a node that
- * does not answer within AFTER_COMMIT_MS is told of by a warning.
+ * are told.  Failure: after our commit nothing may raise an error, so each
+ * step is taken in a PG_TRY; a node that does not answer within
+ * AFTER_COMMIT_MS is told of by a warning.
  */
 #include "postgres.h"
 
@@ -54,49 +59,56 @@
 /* What runs after our commit, or abort, must not keep the caller for long. */
 #define AFTER_COMMIT_MS 10000
 
-/* A statement for after our commit. */
-typedef struct After
-{
-	TridentCollectionLink *link;
-	char	   *sql;
-} After;
-
-static List *afters = NIL;
-
 void
-trident_collection_after_commit(const char *node, const char *sql)
+trident_collection_after_commit(TridentCollectionLink *link, const char *sql)
 {
-	TridentCollectionLink *link = trident_collection_link(node, 0);
 	MemoryContext context = MemoryContextSwitchTo(TopTransactionContext);
-	After	   *after = palloc(sizeof(After));
 
-	after->link = link;
-	after->sql = pstrdup(sql);
-	afters = lappend(afters, after);
+	link->afters = lappend(link->afters, pstrdup(sql));
 	MemoryContextSwitchTo(context);
 }
 
-/* Send a statement that ends a transaction; it has so much time. */
+/* Send a statement of a transaction's end. */
 static void
-send_end(TridentCollectionLink *link, const char *sql, int ms)
+send_end(TridentCollectionLink *link, const char *sql, TimestampTz deadline)
 {
 	TridentExchangeCall call = {.sql = sql, .purpose = "a shard"};
 
-	trident_exchange_session_send(link->session, &call,
-								  TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms));
+	trident_exchange_session_send(link->session, &call, deadline);
+}
+
+static TimestampTz
+after_ms(int ms)
+{
+	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
 }
 
 /* --- before our commit --- */
 
+/* The links whose transactions end with ours. */
+static List *
+early_links(void)
+{
+	List	   *links = NIL;
+	ListCell   *lc;
+
+	foreach(lc, trident_collection_links())
+	{
+		if (!((TridentCollectionLink *) lfirst(lc))->ends_late)
+			links = lappend(links, lfirst(lc));
+	}
+	return links;
+}
+
 /* May every node prepare, and is there anything to agree on? */
 static bool
-is_to_be_prepared(void)
+is_to_be_prepared(List *links)
 {
-	List	   *links = trident_collection_links();
 	ListCell   *lc;
 	ListCell   *other;
 
-	if (list_length(links) == 1 && !TransactionIdIsValid(GetTopTransactionIdIfAny()))
+	if (links == NIL ||
+		(list_length(links) == 1 && !TransactionIdIsValid(GetTopTransactionIdIfAny())))
 		return false;
 	foreach(lc, links)
 	{
@@ -126,13 +138,13 @@ log_decision(void)
 }
 
 static void
-prepare_links(void)
+prepare_links(List *links)
 {
 	char	   *prefix = log_decision();
 	ListCell   *lc;
 
 	TRIDENT_FAULT("collection-before-prepare");
-	foreach(lc, trident_collection_links())
+	foreach(lc, links)
 	{
 		TridentCollectionLink *link = lfirst(lc);
 		char	   *gid = psprintf("%s_%d", prefix, foreach_current_index(lc));
@@ -140,10 +152,10 @@ prepare_links(void)
 		link->gid = MemoryContextStrdup(TopTransactionContext, gid);
 		link->phase = TRIDENT_COLLECTION_PREPARING;
 		send_end(link, psprintf("PREPARE TRANSACTION %s", quote_literal_cstr(gid)),
-				 trident_base_exchange_timeout);
+				 after_ms(trident_base_exchange_timeout));
 		TRIDENT_FAULT("collection-prepare");
 	}
-	foreach(lc, trident_collection_links())
+	foreach(lc, links)
 	{
 		TridentCollectionLink *link = lfirst(lc);
 
@@ -155,17 +167,17 @@ prepare_links(void)
 
 /* Commit on all nodes; an error of one is raised, and aborts us. */
 static void
-commit_links(void)
+commit_links(List *links)
 {
 	ListCell   *lc;
 
 	TRIDENT_FAULT("collection-before-remote-commit");
-	foreach(lc, trident_collection_links())
+	foreach(lc, links)
 	{
 		trident_collection_send(lfirst(lc), "COMMIT");
 		TRIDENT_FAULT("collection-remote-commit");
 	}
-	foreach(lc, trident_collection_links())
+	foreach(lc, links)
 	{
 		(void) trident_collection_receive(lfirst(lc));
 		((TridentCollectionLink *) lfirst(lc))->phase = TRIDENT_COLLECTION_ENDED;
@@ -175,83 +187,203 @@ commit_links(void)
 
 /* --- after our commit or abort: nothing here may raise an error --- */
 
+/* A step of how a link ends. */
+typedef struct Step
+{
+	TridentCollectionLink *link;
+	int			number;
+	bool		is_commit;
+	TimestampTz deadline;
+	const char *message;		/* to warn of */
+} Step;
+
 static void
-warn_of(const TridentCollectionLink *link, const char *message)
+warn_with_text(const Step *step)
 {
 	ereport(WARNING,
 			(errcode(ERRCODE_WARNING),
 			 errmsg("node \"%s\" could not finish what this transaction left to do",
-					link->node),
-			 errdetail_internal("%s", message),
+					step->link->node),
+			 errdetail_internal("%s", step->message),
 			 errhint("Run trident_collection_cleanup() when the node can be reached.")));
 }
 
-/* What became of a PREPARE whose answer was not waited for. */
+/* What every client can read; the log has more. */
 static void
-await_prepare(TridentCollectionLink *link)
+warn_without_text(const Step *step)
 {
-	const TridentExchangeReply *reply = trident_exchange_session_receive(link->session);
+	ereport(WARNING,
+			(errcode(ERRCODE_WARNING),
+			 errmsg("a node could not finish what this transaction left to do"),
+			 errhint("Run trident_collection_cleanup() when the nodes can be reached.")));
+}
 
+/* Nothing more is done over the link. */
+static void
+give_up(TridentCollectionLink *link)
+{
+	link->phase = TRIDENT_COLLECTION_ENDED;
+	link->afters = NIL;
+	link->ends_late = false;
+}
+
+/* Take a step; false if it has raised an error, which ends here. */
+static bool
+has_taken(void (*take) (const Step *step), const Step *step)
+{
+	MemoryContext context = CurrentMemoryContext;
+	uint32		holdoff = InterruptHoldoffCount;
+	volatile bool taken = false;
+
+	PG_TRY();
+	{
+		take(step);
+		taken = true;
+	}
+	PG_CATCH();
+	{
+		/* an error lets interrupts in, which a commit holds off */
+		InterruptHoldoffCount = holdoff;
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return taken;
+}
+
+/* Tell of what a node says. */
+static void
+warn_of(const Step *step, const char *message)
+{
+	Step		warning = *step;
+
+	warning.message = message;
+	if (!has_taken(warn_with_text, &warning))
+		(void) has_taken(warn_without_text, &warning);
+}
+
+/*
+ * Take a step.  What it raises, for want of memory or of a character in the
+ * client's encoding, would stop the server after our commit.
+ */
+static void
+take_step(void (*take) (const Step *step), const Step *step)
+{
+	if (has_taken(take, step))
+		return;
+	give_up(step->link);
+	(void) has_taken(warn_without_text, step);
+}
+
+/* Tell a node that has prepared, or was asked to, what was decided. */
+static void
+ask_end(const Step *step)
+{
+	TridentCollectionLink *link = step->link;
+
+	if (link->phase == TRIDENT_COLLECTION_PREPARING)
+	{
+		const TridentExchangeReply *reply = trident_exchange_session_receive(link->session);
+
+		if (reply->ok)
+			link->phase = TRIDENT_COLLECTION_PREPARED;
+		else if (reply->origin != TRIDENT_EXCHANGE_FROM_REMOTE)
+			warn_of(step, reply->message);
+	}
+	if (link->phase != TRIDENT_COLLECTION_PREPARED)
+		return;
+	send_end(link, psprintf("%s PREPARED %s", step->is_commit ? "COMMIT" : "ROLLBACK",
+							quote_literal_cstr(link->gid)), step->deadline);
+	TRIDENT_FAULT("collection-commit-prepared");
+}
+
+static void
+hear_end(const Step *step)
+{
+	const TridentExchangeReply *reply;
+
+	if (step->link->phase != TRIDENT_COLLECTION_PREPARED)
+		return;
+	reply = trident_exchange_session_receive(step->link->session);
+	step->link->phase = TRIDENT_COLLECTION_ENDED;
+	if (!reply->ok)
+		warn_of(step, reply->message);
+}
+
+/* How many statements are left for after our commit. */
+static int
+count_afters(const TridentCollectionLink *link)
+{
+	return list_length(link->afters) + (link->ends_late ? 1 : 0);
+}
+
+static void
+ask_after(const Step *step)
+{
+	if (step->number < list_length(step->link->afters))
+		send_end(step->link, list_nth(step->link->afters, step->number), step->deadline);
+	else if (step->number < count_afters(step->link))
+		send_end(step->link, "COMMIT", step->deadline);
+}
+
+static void
+hear_after(const Step *step)
+{
+	TridentCollectionLink *link = step->link;
+	const TridentExchangeReply *reply;
+
+	if (step->number >= count_afters(link))
+		return;
+	reply = trident_exchange_session_receive(link->session);
 	if (reply->ok)
-		link->phase = TRIDENT_COLLECTION_PREPARED;
-	else if (reply->origin != TRIDENT_EXCHANGE_FROM_REMOTE)
-		warn_of(link, reply->message);
+		return;
+	/* what would follow it fails by it */
+	if (link->ends_late || reply->origin != TRIDENT_EXCHANGE_FROM_REMOTE)
+		give_up(link);
+	warn_of(step, reply->message);
 }
 
-/* Tell all nodes that have prepared what was decided. */
+/* A step of all links: each is asked, then each heard. */
 static void
-finish_prepared(bool is_commit)
+take_steps(void (*ask) (const Step *step), void (*hear) (const Step *step), Step step)
 {
 	ListCell   *lc;
 
 	foreach(lc, trident_collection_links())
 	{
-		TridentCollectionLink *link = lfirst(lc);
-
-		if (link->phase == TRIDENT_COLLECTION_PREPARING)
-			await_prepare(link);
-		if (link->phase != TRIDENT_COLLECTION_PREPARED)
-			continue;
-		send_end(link, psprintf("%s PREPARED %s", is_commit ? "COMMIT" : "ROLLBACK",
-								quote_literal_cstr(link->gid)), AFTER_COMMIT_MS);
-		TRIDENT_FAULT("collection-commit-prepared");
+		step.link = lfirst(lc);
+		take_step(ask, &step);
 	}
 	foreach(lc, trident_collection_links())
 	{
-		TridentCollectionLink *link = lfirst(lc);
-		const TridentExchangeReply *reply;
-
-		if (link->phase != TRIDENT_COLLECTION_PREPARED)
-			continue;
-		reply = trident_exchange_session_receive(link->session);
-		link->phase = TRIDENT_COLLECTION_ENDED;
-		if (!reply->ok)
-			warn_of(link, reply->message);
+		step.link = lfirst(lc);
+		take_step(hear, &step);
 	}
 }
 
+/* Tell all nodes what was decided; then what was left for after our commit. */
 static void
-run_afters(void)
+end_links(bool is_commit)
 {
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													   AFTER_COMMIT_MS);
+	Step		step = {.is_commit = is_commit, .deadline = after_ms(AFTER_COMMIT_MS)};
+	int			nsteps = 0;
 	ListCell   *lc;
 
-	foreach(lc, afters)
-	{
-		After	   *after = lfirst(lc);
-		TridentExchangeCall call = {.sql = after->sql, .purpose = "a shard"};
-		const TridentExchangeReply *reply;
-
-		reply = trident_exchange_session_exec(after->link->session, &call, deadline);
-		if (!reply->ok)
-			warn_of(after->link, reply->message);
-	}
+	take_steps(ask_end, hear_end, step);
+	if (!is_commit)
+		return;
+	step.deadline = after_ms(AFTER_COMMIT_MS);
+	foreach(lc, trident_collection_links())
+		nsteps = Max(nsteps, count_afters(lfirst(lc)));
+	for (step.number = 0; step.number < nsteps; step.number++)
+		take_steps(ask_after, hear_after, step);
 }
 
 static void
 follow_transaction(XactEvent event, void *arg)
 {
+	List	   *early;
+
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
 		trident_collection_set_quiet(false);
 	if (trident_collection_links() == NIL)
@@ -259,19 +391,17 @@ follow_transaction(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			if (is_to_be_prepared())
-				prepare_links();
+			early = early_links();
+			if (is_to_be_prepared(early))
+				prepare_links(early);
 			else
-				commit_links();
+				commit_links(early);
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
 			if (event == XACT_EVENT_COMMIT)
 				TRIDENT_FAULT("collection-decided");
-			finish_prepared(event == XACT_EVENT_COMMIT);
-			if (event == XACT_EVENT_COMMIT)
-				run_afters();
-			afters = NIL;
+			end_links(event == XACT_EVENT_COMMIT);
 			trident_collection_close_links();
 			break;
 		case XACT_EVENT_PRE_PREPARE:
@@ -285,8 +415,17 @@ follow_transaction(XactEvent event, void *arg)
 	}
 }
 
+static void
+follow_subtransaction(SubXactEvent event, SubTransactionId subid,
+					  SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		trident_collection_forget_quiet(subid);
+}
+
 void
 trident_collection_init(void)
 {
 	RegisterXactCallback(follow_transaction, NULL);
+	RegisterSubXactCallback(follow_subtransaction, NULL);
 }

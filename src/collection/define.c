@@ -98,20 +98,15 @@ trident_collection_define_indexes(const TridentCollection *collection,
 {
 	const char *args[] = {trident_collection_table_name(definition)};
 	const char *table = quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, shard->table);
-	StringInfoData key;
 	TridentBaseRows *rows;
 	List	   *statements;
-	ListCell   *lc;
 	TridentBaseSql sql;
 
-	initStringInfo(&key);
-	foreach(lc, collection->key)
-		appendStringInfo(&key, "%s%s", key.len > 0 ? ", " : "",
-						 quote_identifier(lfirst(lc)));
 	trident_base_sql_begin(&sql);
 	rows = trident_base_sql_rows(trident_collection_indexes_query, 1, args);
 	trident_base_sql_end(&sql);
-	statements = list_make1(psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", table, key.data));
+	statements = list_make1(psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", table,
+									 trident_collection_join_names(collection->key)));
 	/* of a local one, those that it would get when it becomes a partition */
 	for (int i = 0; i < rows->nrows; i++)
 		statements = lappend(statements, psprintf("CREATE INDEX ON %s %s", table,

@@ -58,6 +58,8 @@ static const char *const obstacle_query =
 " UNION ALL SELECT 'child table ' || inhrelid::regclass FROM pg_inherits"
 "  WHERE inhparent = $1::oid AND $2 = 'r'"
 " UNION ALL SELECT 'policy ' || quote_ident(polname) FROM pg_policy WHERE polrelid = $1::oid AND $2 = 'r'"
+" UNION ALL SELECT 'row security' FROM pg_class"
+"  WHERE oid = $1::oid AND (relrowsecurity OR relforcerowsecurity) AND $2 = 'r'"
 " UNION ALL SELECT DISTINCT 'view ' || r.ev_class::regclass FROM pg_depend d"
 "  JOIN pg_rewrite r ON r.oid = d.objid WHERE d.classid = 'pg_rewrite'::regclass"
 "   AND d.refclassid = 'pg_class'::regclass AND d.refobjid = $1::oid AND r.ev_class <> $1::oid AND $2 = 'r'"
@@ -142,7 +144,6 @@ static void
 choose_key(TridentCollection *collection, Relation rel, List *key)
 {
 	List	   *columns = trident_collection_columns(collection->oid);
-	StringInfoData quoted;
 	ListCell   *lc;
 
 	collection->key = key ? key : primary_key(collection->oid);
@@ -151,7 +152,6 @@ choose_key(TridentCollection *collection, Relation rel, List *key)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("table \"%s\" has no primary key", RelationGetRelationName(rel)),
 				 errhint("Name the columns that identify a row as key.")));
-	initStringInfo(&quoted);
 	foreach(lc, collection->key)
 	{
 		char	   *name = lfirst(lc);
@@ -162,10 +162,8 @@ choose_key(TridentCollection *collection, Relation rel, List *key)
 					 errmsg("column \"%s\" of relation \"%s\" does not exist or is generated",
 							name, RelationGetRelationName(rel)),
 					 errhint("Name columns of the table as key.")));
-		appendStringInfo(&quoted, "%s%s", quoted.len > 0 ? ", " : "",
-						 quote_identifier(name));
 	}
-	collection->hash_columns = quoted.data;
+	collection->hash_columns = trident_collection_join_names(collection->key);
 }
 
 /*
@@ -176,20 +174,19 @@ static void
 take_partition_key(TridentCollection *collection)
 {
 	const char *args[] = {psprintf("%u", collection->oid)};
-	StringInfoData quoted;
-	TridentBaseRows *hash;
+	List	   *hash;
+	ListCell   *lc;
 	TridentBaseSql sql;
 
 	trident_base_sql_begin(&sql);
-	hash = trident_base_sql_rows(
+	hash = trident_base_sql_list(
 		"SELECT a.attname FROM pg_partitioned_table p, unnest(p.partattrs) WITH ORDINALITY k (attnum, n)"
 		" JOIN pg_attribute a ON a.attnum = k.attnum"
 		" WHERE p.partrelid = $1::oid AND a.attrelid = p.partrelid ORDER BY k.n", 1, args);
 	trident_base_sql_end(&sql);
-	initStringInfo(&quoted);
-	for (int i = 0; i < hash->nrows; i++)
+	foreach(lc, hash)
 	{
-		char	   *name = hash->value[i][0];
+		char	   *name = lfirst(lc);
 
 		if (!trident_collection_has_name(collection->key, name))
 			ereport(ERROR,
@@ -197,9 +194,8 @@ take_partition_key(TridentCollection *collection)
 					 errmsg("the key lacks column \"%s\" of the partition key", name),
 					 errdetail("A key is unique in all shards only if equal keys are in one shard."),
 					 errhint("Name the columns of the partition key in key too.")));
-		appendStringInfo(&quoted, "%s%s", i > 0 ? ", " : "", quote_identifier(name));
 	}
-	collection->hash_columns = quoted.data;
+	collection->hash_columns = trident_collection_join_names(hash);
 }
 
 /* Is any column of the key compared by a collation? */
@@ -242,7 +238,7 @@ fill_shards(TridentCollection *collection, const char *source)
 {
 	List	   *columns = trident_collection_columns(collection->oid);
 	List	   *statements = NIL;
-	StringInfoData query;
+	char	   *query;
 	ListCell   *lc;
 	uint64		moved;
 	char	   *counted;
@@ -256,13 +252,10 @@ fill_shards(TridentCollection *collection, const char *source)
 	trident_collection_run_all(collection->shards, statements);
 	TRIDENT_FAULT("collection-made");
 
-	initStringInfo(&query);
-	appendStringInfoString(&query, "SELECT ");
-	foreach(lc, columns)
-		appendStringInfo(&query, "%s, ", quote_identifier(lfirst(lc)));
-	appendStringInfo(&query, "trident.shard_number(%d, %s) FROM %s",
-					 collection->modulus, collection->hash_columns, source);
-	moved = trident_collection_stream(collection, collection->shards, query.data,
+	query = psprintf("SELECT %s, trident.shard_number(%d, %s) FROM %s",
+					 trident_collection_join_names(columns), collection->modulus,
+					 collection->hash_columns, source);
+	moved = trident_collection_stream(collection, collection->shards, query,
 									  columns, TRIDENT_COLLECTION_CONFLICT_ERROR);
 
 	trident_base_sql_begin(&sql);
@@ -292,11 +285,13 @@ settle_shards(TridentCollection *collection)
 	{
 		TridentCollectionShard *shard = lfirst(lc);
 		char	   *comment = trident_collection_define_comment(collection, shard, false);
+		TridentCollectionLink *link;
 		TridentBaseSql sql;
 
 		if (OidIsValid(shard->server))
 		{
-			trident_collection_after_commit(shard->node, comment);
+			link = trident_collection_shard_link(collection->shards, shard);
+			trident_collection_after_commit(link, comment);
 			continue;
 		}
 		trident_base_sql_begin(&sql);
@@ -381,6 +376,7 @@ trident_collection_distribute(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("collection must not be null"),
 				 errhint("Name a table.")));
+	trident_collection_refuse_old_snapshot();
 	collection->oid = PG_GETARG_OID(0);
 	nodes = PG_ARGISNULL(1) ? NIL : trident_collection_names(PG_GETARG_DATUM(1), "nodes");
 	rel = trident_collection_open(collection->oid, AccessExclusiveLock);

@@ -89,10 +89,10 @@ trident_collection_inventory_read(const TridentExchangeReply *reply)
 	List	   *items = NIL;
 
 	for (int i = 0; i < reply->nrows; i++)
-		items = lappend(items, make_item(trident_exchange_value(reply, i, 0, NULL),
-										 trident_exchange_value(reply, i, 1, NULL),
-										 trident_exchange_value(reply, i, 2, NULL),
-										 trident_exchange_value(reply, i, 3, NULL)[0] == 't',
+		items = lappend(items, make_item(trident_exchange_text(reply, i, 0),
+										 trident_exchange_text(reply, i, 1),
+										 trident_exchange_text(reply, i, 2),
+										 trident_exchange_text(reply, i, 3)[0] == 't',
 										 NULL));
 	return items;
 }
@@ -388,13 +388,7 @@ trident_collection_repair(const TridentCollection *collection,
 			*after = lappend(*after, psprintf("ALTER TABLE %s DROP COLUMN %s", table, name));
 	}
 	if (!has_kind(there, "key"))
-	{
-		StringInfoData key;
-
-		initStringInfo(&key);
-		foreach(lc, collection->key)
-			appendStringInfo(&key, "%s%s", key.len > 0 ? ", " : "",
-							 quote_identifier(lfirst(lc)));
-		*before = lappend(*before, psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", table, key.data));
-	}
+		*before = lappend(*before,
+						  psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", table,
+								   trident_collection_join_names(collection->key)));
 }

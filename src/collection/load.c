@@ -61,18 +61,11 @@ static char *
 wrap_query(const TridentCollection *collection, const char *query, List *given)
 {
 	const char *args[] = {psprintf("%u", collection->oid)};
-	StringInfoData names;
 	StringInfoData values;
 	TridentBaseRows *columns;
-	ListCell   *lc;
 	TridentBaseSql sql;
 
-	initStringInfo(&names);
 	initStringInfo(&values);
-	foreach(lc, given)
-		appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "",
-						 quote_identifier(lfirst(lc)));
-
 	trident_base_sql_begin(&sql);
 	columns = trident_base_sql_rows(column_query, 1, args);
 	trident_base_sql_end(&sql);
@@ -89,7 +82,7 @@ wrap_query(const TridentCollection *collection, const char *query, List *given)
 	/* The line break ends a comment that the query may end in. */
 	return psprintf("SELECT s.*, trident.shard_number(%d, %s) FROM (SELECT %s FROM (%s\n) AS q (%s)) AS s",
 					collection->modulus, collection->hash_columns, values.data,
-					query, names.data);
+					query, trident_collection_join_names(given));
 }
 
 /* The columns that the query has; all by default. */
@@ -127,6 +120,7 @@ load(FunctionCallInfo fcinfo, TridentCollectionConflict conflict)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("collection and query must not be null"),
 				 errhint("Pass the text of a query whose rows are to be loaded.")));
+	trident_collection_refuse_old_snapshot();
 	rel = relation_open(PG_GETARG_OID(0), RowExclusiveLock);
 	check_rights(rel, conflict == TRIDENT_COLLECTION_CONFLICT_UPDATE ?
 				 ACL_INSERT | ACL_UPDATE : ACL_INSERT);

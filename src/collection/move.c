@@ -10,10 +10,12 @@
  * Locks: SHARE ROW EXCLUSIVE on the collection and its leaves here, which
  * holds off writers and DDL while readers go on, and ACCESS EXCLUSIVE for the
  * switch; whoever has read in a transaction and then writes may deadlock with
- * that, which the server finds.  SHARE on the old table on its node, until the
- * commit, holds off writers that come from other nodes.  The rows are read
- * after that through the leaf; since its remote transaction has one snapshot
- * from its first use, none may be open before: hence no transaction block.
+ * that, which the server finds.  SHARE on the old table on its node holds off
+ * writers that come from other nodes, and goes over into the lock of DROP
+ * TABLE after our commit: none of them gets in between, to write a row that
+ * is dropped.  The rows are read after that through the leaf; since its remote
+ * transaction has one snapshot from its first use, none may be open before:
+ * hence no transaction block.
  */
 #include "postgres.h"
 
@@ -69,6 +71,7 @@ open_for_change(Oid table)
 	TridentCollection *collection;
 	TridentBaseSql sql;
 
+	trident_collection_refuse_old_snapshot();
 	relation_close(trident_collection_open(table, ShareRowExclusiveLock), NoLock);
 	collection = trident_collection_find(table, false);
 	trident_collection_require_home(collection);
@@ -98,19 +101,19 @@ lock_and_count(const TridentCollectionShard *shard)
 		trident_base_sql_end(&sql);
 		return strtoull(count, NULL, 10);
 	}
-	link = trident_collection_link(shard->node, 0);
+	link = trident_collection_hold_link(shard->node);
 	trident_collection_run(link, psprintf("LOCK TABLE %s IN SHARE MODE", table));
 	reply = trident_collection_run(link, psprintf(
 		"SELECT relispartition FROM pg_class WHERE oid = %s::regclass",
 		quote_literal_cstr(table)));
-	if (trident_exchange_value(reply, 0, 0, NULL)[0] == 't')
+	if (trident_exchange_text(reply, 0, 0)[0] == 't')
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("shard %d is part of a collection attached on node \"%s\"",
 						shard->number, shard->node),
 				 errhint("Run trident_collection_detach() there first, and trident_collection_attach() afterwards.")));
 	reply = trident_collection_run(link, psprintf("SELECT count(*) FROM %s", table));
-	return strtoull(trident_exchange_value(reply, 0, 0, NULL), NULL, 10);
+	return strtoull(trident_exchange_text(reply, 0, 0), NULL, 10);
 }
 
 /* The rows of a leaf, under the name given, into the new shard. */
@@ -119,15 +122,11 @@ copy_rows(const TridentCollection *collection, TridentCollectionShard *target,
 		  const char *source)
 {
 	List	   *columns = trident_collection_columns(collection->oid);
-	StringInfoData query;
-	ListCell   *lc;
+	char	   *query = psprintf("SELECT %s, %d FROM %s",
+								 trident_collection_join_names(columns),
+								 target->number, source);
 
-	initStringInfo(&query);
-	appendStringInfoString(&query, "SELECT ");
-	foreach(lc, columns)
-		appendStringInfo(&query, "%s, ", quote_identifier(lfirst(lc)));
-	appendStringInfo(&query, "%d FROM %s", target->number, source);
-	return trident_collection_stream(collection, list_make1(target), query.data,
+	return trident_collection_stream(collection, list_make1(target), query,
 									 columns, TRIDENT_COLLECTION_CONFLICT_ERROR);
 }
 
@@ -179,11 +178,13 @@ move(const TridentCollection *collection, TridentCollectionShard *shard,
 	if (OidIsValid(shard->server))
 	{
 		trident_collection_leave(collection, shard);
-		trident_collection_after_commit(shard->node, psprintf("DROP TABLE IF EXISTS %s", table));
+		trident_collection_after_commit(trident_collection_hold_link(shard->node),
+										psprintf("DROP TABLE IF EXISTS %s", table));
 	}
 	comment = trident_collection_define_comment(collection, target, false);
 	if (OidIsValid(target->server))
-		trident_collection_after_commit(target->node, comment);
+		trident_collection_after_commit(trident_collection_shard_link(targets, target),
+										comment);
 	else
 		run_here(comment);
 	*shard = *target;
@@ -226,7 +227,6 @@ trident_collection_undistribute(PG_FUNCTION_ARGS)
 {
 	TridentCollection *collection;
 	uint64		moved = 0;
-	StringInfoData key;
 	ListCell   *lc;
 
 	refuse_transaction_block("trident_collection_undistribute()");
@@ -244,11 +244,8 @@ trident_collection_undistribute(PG_FUNCTION_ARGS)
 		run_here(psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS trident_shard_number", table));
 		run_here(psprintf("COMMENT ON TABLE %s IS NULL", table));
 	}
-	initStringInfo(&key);
-	foreach(lc, collection->key)
-		appendStringInfo(&key, "%s%s", key.len > 0 ? ", " : "",
-						 quote_identifier(lfirst(lc)));
-	run_here(psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", collection->name, key.data));
+	run_here(psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", collection->name,
+					  trident_collection_join_names(collection->key)));
 	trident_collection_unregister(collection->oid);
 	trident_collection_set_quiet(false);
 	TRIDENT_FAULT("collection-undistributed");

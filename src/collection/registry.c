@@ -63,6 +63,19 @@ trident_collection_has_name(List *names, const char *name)
 	return false;
 }
 
+char *
+trident_collection_join_names(List *names)
+{
+	StringInfoData text;
+	ListCell   *lc;
+
+	initStringInfo(&text);
+	foreach(lc, names)
+		appendStringInfo(&text, "%s%s", text.len > 0 ? ", " : "",
+						 quote_identifier(lfirst(lc)));
+	return text.data;
+}
+
 List *
 trident_collection_names(Datum array, const char *what)
 {

@@ -28,19 +28,44 @@
 
 static List *links = NIL;
 
-/* Is DDL on collections our own? */
-static bool quiet = false;
+/* The subtransaction whose DDL on collections is our own, if any. */
+static SubTransactionId quiet = InvalidSubTransactionId;
 
 void
 trident_collection_set_quiet(bool on)
 {
-	quiet = on;
+	quiet = on ? GetCurrentSubTransactionId() : InvalidSubTransactionId;
 }
 
 bool
 trident_collection_is_quiet(void)
 {
-	return quiet;
+	return quiet != InvalidSubTransactionId;
+}
+
+void
+trident_collection_forget_quiet(SubTransactionId subid)
+{
+	if (quiet == subid)
+		quiet = InvalidSubTransactionId;
+}
+
+char *
+trident_collection_lock_timeout(void)
+{
+	return psprintf("%d", LockTimeout > 0 ? LockTimeout : LOCK_TIMEOUT_MS);
+}
+
+void
+trident_collection_refuse_old_snapshot(void)
+{
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("shards cannot be changed in a transaction of isolation level %s",
+						IsolationIsSerializable() ? "SERIALIZABLE" : "REPEATABLE READ"),
+				 errdetail("Its snapshot may be older than rows and shards that others have committed since."),
+				 errhint("Set transaction_isolation, or default_transaction_isolation, to \"read committed\" and try again.")));
 }
 
 /* The transaction callback closes what it finds in links. */
@@ -53,6 +78,7 @@ trident_collection_link(const char *node, int lane)
 	MemoryContext context;
 	ListCell   *lc;
 
+	trident_collection_refuse_old_snapshot();
 	if (GetCurrentTransactionNestLevel() > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
@@ -82,9 +108,19 @@ trident_collection_link(const char *node, int lane)
 
 	trident_collection_run(link, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
 	reply = trident_collection_run(link, psprintf(
-		"SELECT set_config('lock_timeout', '%d', true), current_setting('max_prepared_transactions')",
-		LockTimeout > 0 ? LockTimeout : LOCK_TIMEOUT_MS));
-	link->max_prepared = pg_strtoint32(trident_exchange_value(reply, 0, 1, NULL));
+		"SELECT set_config('lock_timeout', '%s', true), current_setting('max_prepared_transactions')",
+		trident_collection_lock_timeout()));
+	link->max_prepared = pg_strtoint32(trident_exchange_text(reply, 0, 1));
+	return link;
+}
+
+TridentCollectionLink *
+trident_collection_hold_link(const char *node)
+{
+	/* none of those that shards share: what these do ends before */
+	TridentCollectionLink *link = trident_collection_link(node, TRIDENT_COLLECTION_LANES);
+
+	link->ends_late = true;
 	return link;
 }
 
@@ -252,7 +288,51 @@ trident_collection_run_all(List *shards, List *statements)
 	}
 }
 
+/* Who has the schema of shards, and whether that is somebody to be trusted. */
+static const char *const schema_query =
+"SELECT r.rolname, r.rolsuper OR r.rolname = current_user OR r.oid = d.datdba OR r.oid = e.extowner"
+" FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles r ON r.oid = n.nspowner"
+"  JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()"
+"  JOIN pg_catalog.pg_extension e ON e.extname = 'trident'"
+" WHERE n.nspname = '" TRIDENT_COLLECTION_SCHEMA "'";
+
+/* The owner of a schema can drop what others have in it. */
+static void
+check_schema_owner(const char *node, const char *owner, bool is_trusted)
+{
+	if (!is_trusted)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("schema \"%s\" of node \"%s\" belongs to role \"%s\"",
+						TRIDENT_COLLECTION_SCHEMA, node, owner),
+				 errdetail("That role could drop the shards in it."),
+				 errhint("Give the schema to the owner of the database or of extension trident there, with ALTER SCHEMA ... OWNER TO.")));
+}
+
 /* Its own transaction there: all connections are to see the schema. */
+static void
+make_remote_schema(Oid server)
+{
+	TridentExchangeSession *session = trident_exchange_session_open(server, 0, 0);
+	TridentExchangeCall look = {.sql = schema_query, .purpose = "schema of shards"};
+	TridentExchangeCall make = {
+		.sql = "CREATE SCHEMA IF NOT EXISTS " TRIDENT_COLLECTION_SCHEMA,
+		.purpose = "schema of shards"
+	};
+	const TridentExchangeReply *reply =
+		trident_exchange_session_exec(session, &look, 0);
+
+	if (reply->ok && reply->nrows == 0)
+		reply = trident_exchange_session_exec(session, &make, 0);
+	else if (reply->ok)
+		check_schema_owner(trident_exchange_node_name(server),
+						   trident_exchange_text(reply, 0, 0),
+						   trident_exchange_text(reply, 0, 1)[0] == 't');
+	if (!reply->ok)
+		trident_exchange_raise(ERROR, reply);
+	trident_exchange_session_close(session);
+}
+
 static void
 make_remote_schemas(List *shards)
 {
@@ -267,37 +347,21 @@ make_remote_schemas(List *shards)
 			servers = list_append_unique_oid(servers, shard->server);
 	}
 	foreach(lc, servers)
-	{
-		TridentExchangeSession *session =
-			trident_exchange_session_open(lfirst_oid(lc), 0, 0);
-		TridentExchangeCall look = {
-			.sql = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = '" TRIDENT_COLLECTION_SCHEMA "'",
-			.purpose = "schema of shards"
-		};
-		TridentExchangeCall make = {
-			.sql = "CREATE SCHEMA IF NOT EXISTS " TRIDENT_COLLECTION_SCHEMA,
-			.purpose = "schema of shards"
-		};
-		const TridentExchangeReply *reply =
-			trident_exchange_session_exec(session, &look, 0);
-
-		if (reply->ok && reply->nrows == 0)
-			reply = trident_exchange_session_exec(session, &make, 0);
-		if (!reply->ok)
-			trident_exchange_raise(ERROR, reply);
-		trident_exchange_session_close(session);
-	}
+		make_remote_schema(lfirst_oid(lc));
 }
 
 void
 trident_collection_make_schema(List *shards)
 {
+	TridentBaseRows *rows;
 	TridentBaseSql sql;
 
 	trident_base_sql_begin(&sql);
-	if (trident_base_sql_value("SELECT 1 FROM pg_namespace WHERE nspname = '"
-							   TRIDENT_COLLECTION_SCHEMA "'", 0, NULL) == NULL)
+	rows = trident_base_sql_rows(schema_query, 0, NULL);
+	if (rows->nrows == 0)
 		trident_base_sql_run("CREATE SCHEMA " TRIDENT_COLLECTION_SCHEMA, 0, NULL);
+	else
+		check_schema_owner(TRIDENT_NODE_LOCAL, rows->value[0][0], rows->value[0][1][0] == 't');
 	trident_base_sql_end(&sql);
 	make_remote_schemas(shards);
 }

@@ -29,6 +29,8 @@ struct TridentCollectionLink
 	const char *home;			/* our uuid */
 	int			max_prepared;	/* max_prepared_transactions there */
 	bool		is_unpreparable;	/* it has used a temporary table */
+	bool		ends_late;		/* after our commit, with what is left to do */
+	List	   *afters;			/* statements for after our commit, of char * */
 	TridentCollectionPhase phase;
 	char	   *gid;			/* from PREPARING on */
 };
@@ -38,5 +40,11 @@ extern List *trident_collection_links(void);
 
 /* Close and forget them; what is open there is rolled back. */
 extern void trident_collection_close_links(void);
+
+/* The subtransaction is aborted: so is what it has set quiet. */
+extern void trident_collection_forget_quiet(SubTransactionId subid);
+
+/* lock_timeout for sessions on nodes, in ms, as text; palloc'd. */
+extern char *trident_collection_lock_timeout(void);
 
 #endif							/* TRIDENT_COLLECTION_REMOTE_H */

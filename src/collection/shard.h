@@ -87,6 +87,9 @@ extern void trident_collection_unregister(Oid table);
 /* The names in a name[]; an error that begins with "what" if one is twice. */
 extern List *trident_collection_names(Datum array, const char *what);
 
+/* The names (of char *), quoted, with commas between; palloc'd. */
+extern char *trident_collection_join_names(List *names);
+
 /* Is the name among those? */
 extern bool trident_collection_has_name(List *names, const char *name);
 
@@ -105,6 +108,12 @@ extern void trident_collection_leave(const TridentCollection *collection,
 									 const TridentCollectionShard *shard);
 
 /* remote.c */
+
+/*
+ * An error (25001) where the transaction keeps one snapshot: what is read
+ * with that is not what a lock protects now, and would be lost by a copy.
+ */
+extern void trident_collection_refuse_old_snapshot(void);
 
 /* A connection to a node with a transaction that goes with ours. */
 typedef struct TridentCollectionLink TridentCollectionLink;
@@ -147,13 +156,20 @@ extern void trident_collection_uses_temporary(TridentCollectionLink *link);
 /* The session, for COPY. */
 extern TridentExchangeSession *trident_collection_session(TridentCollectionLink *link);
 
+/*
+ * A connection whose transaction does not end with ours but after it, with
+ * what is left to do there in it: so locks taken there hold until that is done.
+ */
+extern TridentCollectionLink *trident_collection_hold_link(const char *node);
+
 /* commit.c */
 
 /*
  * Run a statement there after our commit.  What becomes of it is only told by
  * a warning, so it has to be one that trident_collection_cleanup() makes good.
  */
-extern void trident_collection_after_commit(const char *node, const char *sql);
+extern void trident_collection_after_commit(TridentCollectionLink *link,
+											const char *sql);
 
 /* remote.c */
 

@@ -4,13 +4,13 @@
  *
  * Every remote shard has a COPY open on a connection of its own; the rows of
  * the query are encoded once and go to the connection of their shard while
- * the nodes write.  Those of a local shard are kept, in memory or on disk, and
- * inserted by one statement in the end.  Where
- * rows may meet others of the same key, a node copies into a temporary table
- * first and ends with INSERT ... ON CONFLICT.
+ * the nodes write.  Where rows may meet others of the same key, a node copies
+ * into a temporary table first and ends with INSERT ... ON CONFLICT.
  *
- * A node gets at most TRIDENT_COLLECTION_LANES connections; shards beyond that wait for
- * another round, for which the query's result is rewound, not run again.
+ * A node gets at most TRIDENT_COLLECTION_LANES connections; shards beyond that
+ * have their turn in a later round.  The query is run once, since it may say
+ * another thing the next time: rows of later rounds are kept, in memory or on
+ * disk.  So are those of a local shard, inserted by one statement in the end.
  *
  * The data is COPY's binary format where every type has one that means the
  * same on all nodes: that of arrays and composites holds OIDs, and they go as
@@ -43,7 +43,7 @@ typedef struct Sink
 	const TridentCollectionShard *shard;
 	int			round;
 	TridentCollectionLink *link;	/* NULL: local */
-	Tuplestorestate *rows;		/* local */
+	Tuplestorestate *rows;		/* kept until its turn; NULL: sent at once */
 	StringInfoData buffer;		/* remote */
 	uint64		sent;
 	uint64		taken;
@@ -65,6 +65,7 @@ typedef struct Stream
 	bool		is_binary;
 	FmgrInfo   *output;
 	TupleDesc	desc;			/* of those columns */
+	TupleTableSlot *slot;		/* for rows that were kept */
 	MemoryContext row_context;
 } Stream;
 
@@ -83,40 +84,46 @@ trident_collection_columns(Oid table)
 	return names;
 }
 
-/* Quoted names with commas between, each with something before and after. */
-static char *
-join_names(List *names, const char *before, const char *after)
-{
-	StringInfoData text;
-	ListCell   *lc;
-
-	initStringInfo(&text);
-	foreach(lc, names)
-		appendStringInfo(&text, "%s%s%s%s%s", text.len > 0 ? ", " : "", before,
-						 quote_identifier(lfirst(lc)), after,
-						 after[0] ? quote_identifier(lfirst(lc)) : "");
-	return text.data;
-}
-
 /* The ON CONFLICT clause: every column but the key is replaced. */
 static char *
 conflict_clause(const Stream *stream, List *columns)
 {
-	char	   *key = join_names(stream->collection->key, "", "");
-	List	   *others = NIL;
+	char	   *key = trident_collection_join_names(stream->collection->key);
+	StringInfoData others;
 	ListCell   *lc;
 
-	foreach(lc, columns)
-	{
-		if (!trident_collection_has_name(stream->collection->key, lfirst(lc)))
-			others = lappend(others, lfirst(lc));
-	}
 	if (stream->conflict == TRIDENT_COLLECTION_CONFLICT_ERROR)
 		return "";
-	if (stream->conflict == TRIDENT_COLLECTION_CONFLICT_NOTHING || others == NIL)
+	initStringInfo(&others);
+	foreach(lc, columns)
+	{
+		const char *name = quote_identifier(lfirst(lc));
+
+		if (!trident_collection_has_name(stream->collection->key, lfirst(lc)))
+			appendStringInfo(&others, "%s%s = EXCLUDED.%s",
+							 others.len > 0 ? ", " : "", name, name);
+	}
+	if (stream->conflict == TRIDENT_COLLECTION_CONFLICT_NOTHING || others.len == 0)
 		return psprintf(" ON CONFLICT (%s) DO NOTHING", key);
-	return psprintf(" ON CONFLICT (%s) DO UPDATE SET %s", key,
-					join_names(others, "", " = EXCLUDED."));
+	return psprintf(" ON CONFLICT (%s) DO UPDATE SET %s", key, others.data);
+}
+
+/* Where rows have to be kept, memory for it: work_mem in all. */
+static void
+begin_keeping(Stream *stream)
+{
+	int			nkeepers = 0;
+
+	for (int i = 0; i < stream->nsinks; i++)
+		nkeepers += stream->sinks[i].link == NULL || stream->sinks[i].round > 0;
+	for (int i = 0; i < stream->nsinks; i++)
+	{
+		Sink	   *sink = &stream->sinks[i];
+
+		if (sink->link == NULL || sink->round > 0)
+			sink->rows = tuplestore_begin_heap(false, false,
+											   Max(64, work_mem / nkeepers));
+	}
 }
 
 /* A place for the rows of every shard; which connection, and which round. */
@@ -209,10 +216,7 @@ begin_sink(Stream *stream, Sink *sink)
 	const char *table = quote_identifier(sink->shard->table);
 
 	if (sink->link == NULL)
-	{
-		sink->rows = tuplestore_begin_heap(false, false, work_mem);
 		return;
-	}
 	if (stream->conflict != TRIDENT_COLLECTION_CONFLICT_ERROR)
 	{
 		trident_collection_uses_temporary(sink->link);
@@ -300,11 +304,23 @@ encode_row(Stream *stream, Sink *sink, Datum *values, bool *nulls)
 		appendStringInfoChar(buffer, '\n');
 }
 
-/* A row of the query to its shard, if that has its turn in this round. */
+/* A row to its shard, whose COPY is open. */
 static void
-put_row(Stream *stream, int round, Datum *values, bool *nulls)
+send_row(Stream *stream, Sink *sink, Datum *values, bool *nulls)
 {
-	MemoryContext context;
+	MemoryContext context = MemoryContextSwitchTo(stream->row_context);
+
+	encode_row(stream, sink, values, nulls);
+	MemoryContextSwitchTo(context);
+	MemoryContextReset(stream->row_context);
+	if (sink->buffer.len >= FLUSH_BYTES)
+		flush_sink(sink);
+}
+
+/* A row of the query to its shard, or to be kept until that has its turn. */
+static void
+put_row(Stream *stream, Datum *values, bool *nulls)
+{
 	int			number = nulls[stream->ncolumns] ? -1 :
 		DatumGetInt32(values[stream->ncolumns]);
 	Sink	   *sink = number >= 0 && number < stream->collection->modulus ?
@@ -312,18 +328,25 @@ put_row(Stream *stream, int round, Datum *values, bool *nulls)
 
 	if (sink == NULL)
 		elog(ERROR, "a row belongs to shard %d, which is not written", number);
-	if (sink->round != round)
-		return;
 	sink->sent++;
-	context = MemoryContextSwitchTo(stream->row_context);
-	if (sink->link)
-		encode_row(stream, sink, values, nulls);
-	else
+	if (sink->rows)
 		tuplestore_putvalues(sink->rows, stream->desc, values, nulls);
-	MemoryContextSwitchTo(context);
-	MemoryContextReset(stream->row_context);
-	if (sink->link && sink->buffer.len >= FLUSH_BYTES)
-		flush_sink(sink);
+	else
+		send_row(stream, sink, values, nulls);
+}
+
+/* Send some of the rows kept; false when there are no more. */
+static bool
+send_kept(Stream *stream, Sink *sink)
+{
+	for (int i = 0; i < FETCH_ROWS; i++)
+	{
+		if (!tuplestore_gettupleslot(sink->rows, true, false, stream->slot))
+			return false;
+		slot_getallattrs(stream->slot);
+		send_row(stream, sink, stream->slot->tts_values, stream->slot->tts_isnull);
+	}
+	return true;
 }
 
 /* The rows of a local shard, by one statement that reads them as a table. */
@@ -353,7 +376,6 @@ insert_rows(Stream *stream, Sink *sink)
 		elog(ERROR, "SPI failed: %s", SPI_result_code_string(rc));
 	sink->taken = SPI_processed;
 	(void) SPI_unregister_relation("trident_rows");
-	tuplestore_end(sink->rows);
 }
 
 /* The last of the data; the node's own end of it follows. */
@@ -362,11 +384,6 @@ end_sink(Stream *stream, Sink *sink)
 {
 	const TridentExchangeReply *reply;
 
-	if (sink->link == NULL)
-	{
-		insert_rows(stream, sink);
-		return;
-	}
 	if (stream->is_binary)
 		pq_sendint16(&sink->buffer, -1);
 	flush_sink(sink);
@@ -391,18 +408,14 @@ end_sink(Stream *stream, Sink *sink)
 		quote_identifier(sink->shard->table), stream->columns, stream->columns,
 		copy_target(stream, sink), stream->on_conflict));
 	sink->taken = reply->affected;
+	/* another call of this transaction makes it again */
+	trident_collection_run(sink->link, psprintf("DROP TABLE %s", copy_target(stream, sink)));
 }
 
-/* Send the rows of the portal to the shards whose turn it is. */
+/* The rows of the query, each to its shard or kept. */
 static void
-run_round(Stream *stream, int round, Portal portal)
+run_query(Stream *stream, Portal portal)
 {
-	for (int i = 0; i < stream->nsinks; i++)
-	{
-		if (stream->sinks[i].round == round)
-			begin_sink(stream, &stream->sinks[i]);
-	}
-	TRIDENT_FAULT("collection-stream-begun");
 	for (;;)
 	{
 		SPITupleTable *rows;
@@ -417,16 +430,60 @@ run_round(Stream *stream, int round, Portal portal)
 			bool		nulls[MaxTupleAttributeNumber];
 
 			heap_deform_tuple(rows->vals[i], rows->tupdesc, values, nulls);
-			put_row(stream, round, values, nulls);
+			put_row(stream, values, nulls);
 		}
 		SPI_freetuptable(rows);
 		CHECK_FOR_INTERRUPTS();
 		TRIDENT_FAULT("collection-stream-rows");
 	}
+}
+
+/* The rows kept for the shards of a round, to all of them in turn. */
+static void
+run_kept(Stream *stream, int round)
+{
+	bool		more = true;
+
+	while (more)
+	{
+		more = false;
+		for (int i = 0; i < stream->nsinks; i++)
+		{
+			Sink	   *sink = &stream->sinks[i];
+
+			if (sink->link && sink->round == round)
+				more |= send_kept(stream, sink);
+		}
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* Rows to the shards whose turn it is: first of the query, then those kept. */
+static void
+run_round(Stream *stream, int round, Portal portal)
+{
 	for (int i = 0; i < stream->nsinks; i++)
 	{
 		if (stream->sinks[i].round == round)
-			end_sink(stream, &stream->sinks[i]);
+			begin_sink(stream, &stream->sinks[i]);
+	}
+	TRIDENT_FAULT("collection-stream-begun");
+	if (round == 0)
+		run_query(stream, portal);
+	else
+		run_kept(stream, round);
+	for (int i = 0; i < stream->nsinks; i++)
+	{
+		Sink	   *sink = &stream->sinks[i];
+
+		if (sink->round != round)
+			continue;
+		if (sink->link)
+			end_sink(stream, sink);
+		else
+			insert_rows(stream, sink);
+		if (sink->rows)
+			tuplestore_end(sink->rows);
 	}
 	TRIDENT_FAULT("collection-stream-ended");
 }
@@ -442,7 +499,7 @@ trident_collection_stream(const TridentCollection *collection, List *shards,
 	Portal		portal;
 	uint64		taken = 0;
 
-	stream.columns = join_names(columns, "", "");
+	stream.columns = trident_collection_join_names(columns);
 	stream.on_conflict = conflict_clause(&stream, columns);
 	make_sinks(&stream, shards);
 	stream.row_context = AllocSetContextCreate(CurrentMemoryContext,
@@ -455,9 +512,7 @@ trident_collection_stream(const TridentCollection *collection, List *shards,
 							 true, 0, false);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	plan = SPI_prepare_cursor(query, 0, NULL,
-							  stream.rounds > 1 ? CURSOR_OPT_SCROLL :
-							  CURSOR_OPT_NO_SCROLL);
+	plan = SPI_prepare_cursor(query, 0, NULL, CURSOR_OPT_NO_SCROLL);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
 	portal = SPI_cursor_open(NULL, plan, NULL, NULL, false);
@@ -465,12 +520,11 @@ trident_collection_stream(const TridentCollection *collection, List *shards,
 	if (stream.ncolumns != list_length(columns))
 		elog(ERROR, "the query has %d columns, not %d",
 			 stream.ncolumns, list_length(columns));
+	begin_keeping(&stream);
+	stream.slot = MakeSingleTupleTableSlot(stream.desc, &TTSOpsMinimalTuple);
 	for (int round = 0; round < stream.rounds; round++)
-	{
-		if (round > 0)
-			SPI_scroll_cursor_move(portal, FETCH_ABSOLUTE, 0);
 		run_round(&stream, round, portal);
-	}
+	ExecDropSingleTupleTableSlot(stream.slot);
 	SPI_cursor_close(portal);
 	for (int i = 0; i < stream.nsinks; i++)
 		taken += stream.sinks[i].taken;

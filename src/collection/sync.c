@@ -35,7 +35,10 @@ PG_FUNCTION_INFO_V1(trident_collection_ddl_drop);
 
 #define NCOLUMNS 3
 
-/* Collections of which the command at work drops an index. */
+/*
+ * Collections of which the command at work drops an index; in
+ * TopMemoryContext, since DROP INDEX CONCURRENTLY commits in between.
+ */
 static List *losing_index = NIL;
 
 /* Tell what is done to a shard, if somebody wants to know. */
@@ -111,7 +114,8 @@ sync_shards(const TridentCollection *collection, ReturnSetInfo *result)
 		foreach(s, after)
 		{
 			tell(result, shard, lfirst(s));
-			trident_collection_after_commit(shard->node, lfirst(s));
+			trident_collection_after_commit(trident_collection_shard_link(shards, shard),
+											lfirst(s));
 		}
 	}
 	trident_collection_run_all(shards, statements);
@@ -143,16 +147,14 @@ take_over(TridentCollection *collection)
 static void
 rename_home(const TridentCollection *collection)
 {
+	List	   *statements = NIL;
 	ListCell   *lc;
 
 	foreach(lc, collection->shards)
-	{
-		TridentCollectionShard *shard = lfirst(lc);
-
-		if (OidIsValid(shard->server))
-			trident_collection_run(trident_collection_link(shard->node, 0),
-								   trident_collection_define_comment(collection, shard, false));
-	}
+		statements = lappend(statements,
+							 list_make1(trident_collection_define_comment(collection, lfirst(lc),
+																		  false)));
+	trident_collection_run_all(collection->shards, statements);
 }
 
 Datum
@@ -241,6 +243,7 @@ trident_collection_ddl_start(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 
 	check_called(fcinfo);
+	list_free(losing_index);
 	losing_index = NIL;
 	drop = castNode(DropStmt, ((EventTriggerData *) fcinfo->context)->parsetree);
 	foreach(lc, drop->objects)
@@ -248,7 +251,7 @@ trident_collection_ddl_start(PG_FUNCTION_ARGS)
 		Oid			index = RangeVarGetRelid(makeRangeVarFromNameList(lfirst(lc)),
 											 NoLock, true);
 		Oid			table = OidIsValid(index) ? IndexGetRelation(index, true) : InvalidOid;
-		MemoryContext context = MemoryContextSwitchTo(TopTransactionContext);
+		MemoryContext context = MemoryContextSwitchTo(TopMemoryContext);
 
 		if (OidIsValid(table))
 			losing_index = list_append_unique_oid(losing_index, table);
@@ -262,12 +265,13 @@ trident_collection_ddl_end(PG_FUNCTION_ARGS)
 {
 	TridentBaseRows *touched;
 	TridentBaseSql sql;
-	List	   *tables = losing_index;
+	List	   *tables = list_copy(losing_index);
 	ListCell   *lc;
 	CommandTag	tag;
 
 	check_called(fcinfo);
 	tag = ((EventTriggerData *) fcinfo->context)->tag;
+	list_free(losing_index);
 	losing_index = NIL;
 	if (trident_collection_is_quiet())
 		PG_RETURN_NULL();
