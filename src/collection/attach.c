@@ -8,17 +8,30 @@
  * looked up among the nodes known here.  A shard that stands here becomes a
  * partition as it is; the others are foreign tables.  The home alone changes
  * the definition; trident_collection_sync() attaches anew.
+ *
+ * Trust: what the node tells becomes DDL with the rights of the caller, so it
+ * is taken as names and uuids where it can be.  Columns, checks and indexes
+ * come as SQL: each statement made of them must be the one that it is meant
+ * to be, about the table that was asked for, with nothing in it but columns,
+ * checks, and expressions that change nothing.
  */
 #include "postgres.h"
 
 #include "access/relation.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "nodes/nodes.h"
+#include "nodes/parsenodes.h"
+#include "optimizer/optimizer.h"
+#include "parser/parser.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
+#include "utils/uuid.h"
+#include "utils/varlena.h"
 
 #include "base/compat.h"
 #include "base/sql.h"
@@ -31,7 +44,7 @@ PG_FUNCTION_INFO_V1(trident_collection_detach);
 /* $1: the collection.  One row. */
 static const char *const collection_query =
 "SELECT k.id, k.home, k.key, k.vector_column, k.shards, n.nspname, c.relname,"
-" (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY x.n)"
+" (SELECT array_agg(a.attname ORDER BY x.n)"
 "  FROM pg_partitioned_table p, unnest(p.partattrs) WITH ORDINALITY x (attnum, n)"
 "   JOIN pg_attribute a ON a.attnum = x.attnum WHERE p.partrelid = c.oid AND a.attrelid = c.oid)"
 " FROM trident.collection k JOIN pg_class c ON c.oid = k.collection JOIN pg_namespace n ON n.oid = c.relnamespace"
@@ -66,11 +79,36 @@ ask(TridentExchangeSession *session, const char *sql, const char *name)
 }
 
 static char *
-value_of(const TridentExchangeReply *reply, int row, int column)
+text_of(const TridentExchangeReply *reply, int row, int column)
 {
-	const char *value = trident_exchange_value(reply, row, column, NULL);
+	return pstrdup(trident_exchange_text(reply, row, column));
+}
 
-	return value ? pstrdup(value) : NULL;
+/* A uuid, as our own are written. */
+static char *
+uuid_of(const TridentExchangeReply *reply, int row, int column)
+{
+	const char *text = trident_exchange_text(reply, row, column);
+	Datum		uuid = DirectFunctionCall1(uuid_in, CStringGetDatum(text));
+
+	return DatumGetCString(DirectFunctionCall1(uuid_out, uuid));
+}
+
+static List *
+names_of(const TridentExchangeReply *reply, int row, int column, const char *what)
+{
+	return trident_collection_names(
+		OidInputFunctionCall(F_ARRAY_IN, text_of(reply, row, column), NAMEOID, -1), what);
+}
+
+static void pg_attribute_noreturn()
+refuse_answer(const char *name, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROTOCOL_VIOLATION),
+			 errmsg("the node's definition of collection %s cannot be used", name),
+			 errdetail("It has %s.", what),
+			 errhint("Look at the collection, and at who may change what, on the node.")));
 }
 
 static TridentCollection *
@@ -78,20 +116,26 @@ ask_collection(TridentExchangeSession *session, const char *name, const char *no
 {
 	const TridentExchangeReply *reply = ask(session, collection_query, name);
 	TridentCollection *collection = palloc0(sizeof(TridentCollection));
+	RangeVar   *asked = makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(name)));
 
 	if (reply->nrows == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("node \"%s\" has no distributed collection %s", node, name),
 				 errhint("Name one that is in trident.collection there.")));
-	collection->id = value_of(reply, 0, 0);
-	collection->home = value_of(reply, 0, 1);
-	collection->key = trident_collection_names(
-		OidInputFunctionCall(F_ARRAY_IN, value_of(reply, 0, 2), NAMEOID, -1), "key columns");
-	collection->vector_column = value_of(reply, 0, 3);
-	collection->modulus = pg_strtoint32(value_of(reply, 0, 4));
-	collection->name = quote_qualified_identifier(value_of(reply, 0, 5), value_of(reply, 0, 6));
-	collection->hash_columns = value_of(reply, 0, 7);
+	if (asked->schemaname == NULL ||
+		strcmp(asked->schemaname, trident_exchange_text(reply, 0, 5)) != 0 ||
+		strcmp(asked->relname, trident_exchange_text(reply, 0, 6)) != 0)
+		refuse_answer(name, "another name; it is to be asked for as schema.name");
+	collection->id = uuid_of(reply, 0, 0);
+	collection->home = uuid_of(reply, 0, 1);
+	collection->key = names_of(reply, 0, 2, "key columns");
+	if (trident_exchange_value(reply, 0, 3, NULL))
+		collection->vector_column = text_of(reply, 0, 3);
+	collection->modulus = pg_strtoint32(trident_exchange_text(reply, 0, 4));
+	collection->name = quote_qualified_identifier(asked->schemaname, asked->relname);
+	collection->hash_columns =
+		trident_collection_join_names(names_of(reply, 0, 7, "columns of the partition key"));
 	collection->node = trident_node_own_uuid();
 	return collection;
 }
@@ -120,6 +164,80 @@ node_of(const char *uuid, const char *own, int number)
 	return name;
 }
 
+/* Is the statement of that kind, about the collection, and the only one? */
+static Node *
+parse_one(const TridentCollection *collection, const char *sql, NodeTag tag)
+{
+	List	   *parsed = raw_parser(sql, RAW_PARSE_DEFAULT);
+	Node	   *statement = list_length(parsed) == 1 ?
+		((RawStmt *) linitial(parsed))->stmt : NULL;
+	RangeVar   *table;
+
+	if (statement == NULL || nodeTag(statement) != tag)
+		refuse_answer(collection->name, "more in it than a table");
+	table = tag == T_CreateStmt ? ((CreateStmt *) statement)->relation :
+		((IndexStmt *) statement)->relation;
+	if (table->schemaname == NULL ||
+		strcmp(quote_qualified_identifier(table->schemaname, table->relname),
+			   collection->name) != 0)
+		refuse_answer(collection->name, "another table in it");
+	return statement;
+}
+
+/* Only NOT NULL and generation may be said of a column, only CHECK beside. */
+static void
+check_element(const TridentCollection *collection, Node *element)
+{
+	ListCell   *lc;
+
+	if (IsA(element, Constraint) && ((Constraint *) element)->contype == CONSTR_CHECK)
+		return;
+	if (!IsA(element, ColumnDef))
+		refuse_answer(collection->name, "more in it than columns and checks");
+	foreach(lc, ((ColumnDef *) element)->constraints)
+	{
+		ConstrType	type = lfirst_node(Constraint, lc)->contype;
+
+		if (type != CONSTR_NOTNULL && type != CONSTR_GENERATED)
+			refuse_answer(collection->name, "a constraint or default in a column");
+	}
+}
+
+/* CREATE TABLE of columns and checks, if it is nothing else. */
+static void
+check_table(const TridentCollection *collection, const char *sql)
+{
+	CreateStmt *create = (CreateStmt *) parse_one(collection, sql, T_CreateStmt);
+	ListCell   *lc;
+
+	if (create->partspec == NULL || create->inhRelations || create->partbound ||
+		create->ofTypename || create->options || create->tablespacename ||
+		create->accessMethod)
+		refuse_answer(collection->name, "more in it than columns and checks");
+	foreach(lc, create->tableElts)
+		check_element(collection, lfirst(lc));
+}
+
+/*
+ * An error if a check could do something: whoever inserts would run it.  What
+ * columns and indexes compute is immutable, or the server refuses it.
+ */
+static void
+check_checks(const TridentCollection *collection)
+{
+	const char *args[] = {collection->name};
+	List	   *checks;
+	ListCell   *lc;
+
+	checks = trident_base_sql_list(
+		"SELECT conbin FROM pg_constraint WHERE conrelid = $1::regclass AND contype = 'c'", 1, args);
+	foreach(lc, checks)
+	{
+		if (contain_volatile_functions(stringToNode(lfirst(lc))))
+			refuse_answer(collection->name, "a check with a volatile function");
+	}
+}
+
 /* The table here, with its indexes and without partitions. */
 static void
 make_table(TridentCollection *collection, TridentExchangeSession *session,
@@ -127,18 +245,24 @@ make_table(TridentCollection *collection, TridentExchangeSession *session,
 {
 	const TridentExchangeReply *reply;
 	const char *args[] = {collection->name};
+	char	   *statement;
 	TridentBaseSql sql;
 
 	trident_base_sql_begin(&sql);
 	reply = ask(session, trident_collection_elements_query, name);
-	trident_base_sql_run(psprintf("CREATE TABLE %s (%s) PARTITION BY HASH (%s)",
-								  collection->name, value_of(reply, 0, 0),
-								  collection->hash_columns), 0, NULL);
+	statement = psprintf("CREATE TABLE %s (%s) PARTITION BY HASH (%s)", collection->name,
+						 text_of(reply, 0, 0), collection->hash_columns);
+	check_table(collection, statement);
+	trident_base_sql_run(statement, 0, NULL);
+	check_checks(collection);
 	reply = ask(session, trident_collection_indexes_query, name);
 	for (int i = 0; i < reply->nrows; i++)
-		trident_base_sql_run(psprintf("CREATE INDEX %s ON %s %s",
-									  quote_identifier(value_of(reply, i, 0)),
-									  collection->name, value_of(reply, i, 1)), 0, NULL);
+	{
+		statement = psprintf("CREATE INDEX %s ON %s %s", quote_identifier(text_of(reply, i, 0)),
+							 collection->name, text_of(reply, i, 1));
+		(void) parse_one(collection, statement, T_IndexStmt);
+		trident_base_sql_run(statement, 0, NULL);
+	}
 	collection->oid = (Oid) strtoul(trident_base_sql_value("SELECT $1::regclass::oid", 1, args),
 									NULL, 10);
 	trident_base_sql_end(&sql);
@@ -164,8 +288,10 @@ attach(const char *name, const char *node)
 	reply = ask(session, shards_query, name);
 	for (int i = 0; i < reply->nrows; i++)
 	{
-		int			number = pg_strtoint32(value_of(reply, i, 0));
-		char	   *holder = node_of(value_of(reply, i, 1), collection->node, number);
+		int			number = pg_strtoint32(trident_exchange_text(reply, i, 0));
+		const char *uuid = trident_exchange_value(reply, i, 1, NULL);
+		char	   *holder = node_of(uuid ? uuid_of(reply, i, 1) : NULL,
+									 collection->node, number);
 
 		collection->shards = lappend(collection->shards,
 									 trident_collection_shard_new(collection, number, holder));
