@@ -74,6 +74,13 @@ SELECT found('code = ''c3'' or code in (''c4'', ''c5'')');
 SELECT found('embedding <-> ''[5]'' < 2');
 SELECT found('make_interval(days => id) > interval ''8 days'' and id % 2 = 1');
 SELECT found('price::numeric(4,0) = 4 or sqrt(price) > 3');
+SELECT found('name || id || ''x'' = ''name77x'' or ''x'' || little = ''x8''');
+SELECT found('''5'' between id and n or ''2'' in (half, n) and numeric(9,1) ''1.25'' = price - 0.2');
+SELECT found('nullif(''x'', name) is null or ''a'' is null or null is not null or concat(''n'', id) = ''n4''');
+SELECT found('''{t1,t3}'' = tags or tags[1] in (''t0'', ''y'') and color in (''red'', ''green'') and ''[2,4)''::int4range @> id');
+SELECT found('case color when ''red'' then true when ''green'' then name = ''name1'' else id = int4(''5'') end');
+SELECT found('due = date(''2024-01-05'') or text(''name6'') = name or name = lower(''NAME7'')');
+SELECT found('made at time zone ''+05'' > ''2024-01-09 17:00'' or interval(0) ''1.4 s'' > ''1 s'' and id = 2');
 SELECT found('true');
 SELECT found('null');
 SELECT found('id /* comment */ = -- and another
@@ -152,6 +159,12 @@ CREATE FUNCTION trojan_check(integer) RETURNS boolean IMMUTABLE LANGUAGE plpgsql
 	$$ BEGIN RAISE EXCEPTION 'the trojan ran'; END $$;
 CREATE DOMAIN evil AS integer CHECK (trojan_check(VALUE));
 CREATE TYPE pair AS (a integer, b integer);
+CREATE TYPE evil_pair AS (a evil, b integer);
+CREATE FUNCTION takes_evil(evil[]) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT true';
+CREATE OPERATOR ~~~ (FUNCTION = takes_evil, RIGHTARG = evil[]);
+CREATE FUNCTION trojan_text(color) RETURNS text LANGUAGE plpgsql AS
+	$$ BEGIN RAISE EXCEPTION 'the trojan ran'; END $$;
+CREATE CAST (color AS text) WITH FUNCTION trojan_text(color);
 CREATE CAST (pair AS text) WITH INOUT;
 \x on
 \pset format unaligned
@@ -203,6 +216,25 @@ SELECT * FROM refused('id::text::evil > 0');
 SELECT * FROM refused('($1::pair).a = 1', '["(1,2)"]');
 SELECT * FROM refused('row(id, n)::pair::text = ''x''');
 SELECT * FROM refused('id = any($1::evil[])', '[[1]]');
+-- whose input functions run the code as soon as they are given a literal
+SELECT * FROM refused($$ '1'::evil > 0 $$);
+SELECT * FROM refused($$ '{1}'::evil[] IS NOT NULL $$);
+SELECT * FROM refused($$ cast('{1}' collate "C" as evil[]) IS NOT NULL $$);
+SELECT * FROM refused($$ _evil('{1}') IS NOT NULL $$);
+SELECT * FROM refused($$ _evil '{1}' IS NOT NULL $$);
+SELECT * FROM refused($$ '(1,1)'::evil_pair IS NULL $$);
+SELECT * FROM refused($$ evil_pair('(1,1)') IS NULL $$);
+SELECT * FROM refused($$ row('1', 2)::evil_pair IS NULL $$);
+SELECT * FROM refused($$ array['1']::evil[] IS NULL $$);
+SELECT * FROM refused($$ takes_evil('{1}') $$);
+SELECT * FROM refused($$ ~~~ '{1}' $$);
+SELECT * FROM refused($$ case when ok then '{1}' else null::evil[] end IS NULL $$);
+SELECT * FROM refused($$ id = any(array(select unnest('{1}'::evil[])::integer)) $$);
+-- casts of the type's owner
+SELECT * FROM refused($$ color || name <> '' $$);
+SELECT * FROM refused($$ 'x' || 'red'::color <> '' $$);
+SELECT * FROM refused($$ color::text <> '' $$);
+SELECT * FROM refused($$ concat(color, name) = 'trojan' $$);
 
 -- what is more than an expression, or less
 SELECT * FROM refused('id > (select 1)');

@@ -6,9 +6,10 @@
  * parameters $1, $2 ... for the elements of filter_args.  It goes
  *
  *	  1. through the server's parser, as an expression: nothing else that a
- *		 SELECT may hold is let through;
+ *		 SELECT may hold is let through (filter_parse.c);
  *	  2. through the server's analysis, with the collection as the only table
- *		 and types of parameters inferred as PREPARE infers them;
+ *		 and types of parameters inferred as PREPARE infers them, and without
+ *		 running the input function of a type that may be anybody's;
  *	  3. through filter_check.c, which lists what an expression may consist of;
  *	  4. back to text by the server's deparser, which is what is run.
  *
@@ -24,14 +25,8 @@
 #include "access/sysattr.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
-#include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
-#include "parser/parse_coerce.h"
-#include "parser/parse_collate.h"
-#include "parser/parse_expr.h"
-#include "parser/parse_param.h"
-#include "parser/parse_relation.h"
-#include "parser/parser.h"
+#include "parser/parse_node.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -43,9 +38,6 @@
 
 /* The name that the collection has in the statement. */
 #define ALIAS "c"
-
-#define FILTER_HINT \
-	"Write the filter as one boolean expression over the columns of the collection, with $1, $2 ... for the elements of filter_args."
 
 /* Tells where in the filter an error is, instead of where in the query. */
 static void
@@ -62,109 +54,7 @@ filter_error_context(void *arg)
 	errcontext("filter of trident_search");
 }
 
-/* The text is more, or less, than an expression. */
-static void
-refuse_text(void)
-{
-	ereport(ERROR,
-			(errcode(TRIDENT_ERRCODE_SEARCH_FILTER),
-			 errmsg("filter is not a single expression"),
-			 errhint(FILTER_HINT)));
-}
-
-/*
- * The expression that the text consists of.  PL/pgSQL's entry to the parser
- * is an expression with whatever may follow a select list: none may.
- */
-static Node *
-parse_expression(const char *text)
-{
-	List	   *raw = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
-	SelectStmt *select;
-	ResTarget  *target;
-
-	select = castNode(SelectStmt, linitial_node(RawStmt, raw)->stmt);
-	if (list_length(raw) != 1 || list_length(select->targetList) != 1 ||
-		select->distinctClause || select->intoClause || select->fromClause ||
-		select->whereClause || select->groupClause || select->havingClause ||
-		select->windowClause || select->valuesLists || select->sortClause ||
-		select->limitOffset || select->limitCount || select->lockingClause ||
-		select->withClause || select->op != SETOP_NONE)
-		refuse_text();
-	target = linitial_node(ResTarget, select->targetList);
-	if (target->name != NULL || target->indirection != NIL ||
-		(IsA(target->val, ColumnRef) &&
-		 IsA(llast(((ColumnRef *) target->val)->fields), A_Star)))
-		refuse_text();
-	return target->val;
-}
-
-/*
- * Settle the parameters: each mention of one gets the type that any of them
- * had inferred, which PREPARE asks of the first; text if none had.  They are
- * then numbered from $2 on.
- */
-typedef struct Settling
-{
-	ParseState *pstate;
-	TridentSearchFilter *filter;
-} Settling;
-
-static bool
-settle_params(Node *node, void *context)
-{
-	Settling   *settling = context;
-
-	if (node == NULL)
-		return false;
-	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXTERN)
-	{
-		Param	   *param = (Param *) node;
-		Oid			type = settling->filter->types[param->paramid - 1];
-
-		if (!trident_search_filter_accepts_type(type))
-			ereport(ERROR,
-					(errcode(TRIDENT_ERRCODE_SEARCH_FILTER),
-					 errmsg("parameter $%d of the filter has type %s, which is not allowed",
-							param->paramid, format_type_be(type)),
-					 errhint("Cast the parameter to a built-in type, or add the extension of its type to trident.search_filter_extensions."),
-					 parser_errposition(settling->pstate, param->location)));
-		param->paramtype = type;
-		param->paramid++;
-		return false;
-	}
-	return expression_tree_walker(node, settle_params, context);
-}
-
-/* The boolean expression over the collection; its parameters are settled. */
-static Node *
-analyse_expression(ParseState *pstate, const TridentSearchTarget *target,
-				   Node *raw, TridentSearchFilter *filter)
-{
-	Settling	settling = {pstate, filter};
-	ParseNamespaceItem *item;
-	Node	   *expr;
-
-	item = addRangeTableEntryForRelation(pstate, target->rel, AccessShareLock,
-										 NULL, true, true);
-	addNSItemToQuery(pstate, item, true, true, true);
-	setup_parse_variable_parameters(pstate, &filter->types, &filter->nparams);
-
-	expr = transformExpr(pstate, raw, EXPR_KIND_WHERE);
-	expr = coerce_to_boolean(pstate, expr, "filter");
-
-	/* $n is an element of the array that the parser grows as it meets them. */
-	for (int i = 0; i < filter->nparams; i++)
-	{
-		if (filter->types[i] == InvalidOid || filter->types[i] == UNKNOWNOID)
-			filter->types[i] = TEXTOID;
-	}
-	settle_params(expr, &settling);
-	assign_expr_collations(pstate, expr);
-	return expr;
-}
-
-/* parse_expression and analyse_expression; every error of theirs has a hint. */
+/* The checked expression of a request; every error of the parser has a hint. */
 static Node *
 read_expression(ParseState *pstate, const TridentSearchTarget *target,
 				const TridentSearchRequest *request, TridentSearchFilter *filter)
@@ -174,10 +64,12 @@ read_expression(ParseState *pstate, const TridentSearchTarget *target,
 
 	PG_TRY();
 	{
-		Node	   *raw = parse_expression(request->filter);
+		Node	   *raw = trident_search_filter_parse(request->filter);
 
-		trident_search_filter_check_args(raw, request->filter_args);
-		expr = analyse_expression(pstate, target, raw, filter);
+		filter->nparams = trident_search_filter_check_args(raw, request->filter_args);
+		filter->types = palloc0(sizeof(Oid) * (filter->nparams + 1));
+		expr = trident_search_filter_analyse(pstate, target->rel, NULL, raw,
+											 filter->types, filter->nparams, 1);
 	}
 	PG_CATCH();
 	{
@@ -191,7 +83,7 @@ read_expression(ParseState *pstate, const TridentSearchTarget *target,
 		if (error->hint == NULL &&
 			(category == ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION ||
 			 category == ERRCODE_FEATURE_NOT_SUPPORTED))
-			error->hint = FILTER_HINT;
+			error->hint = TRIDENT_SEARCH_FILTER_HINT;
 		ReThrowError(error);
 	}
 	PG_END_TRY();
@@ -310,7 +202,6 @@ trident_search_filter_received(const TridentSearchTarget *target, const char *te
 	TridentSearchFilter *filter = palloc0(sizeof(TridentSearchFilter));
 	ParseState *pstate = make_parsestate(NULL);
 	ErrorContextCallback callback;
-	ParseNamespaceItem *item;
 	Oid		   *param_types;
 	Node	   *expr;
 
@@ -325,13 +216,10 @@ trident_search_filter_received(const TridentSearchTarget *target, const char *te
 	memcpy(param_types + 1, filter->types, sizeof(Oid) * nparams);
 
 	pstate->p_sourcetext = text;
-	item = addRangeTableEntryForRelation(pstate, target->rel, AccessShareLock,
-										 makeAlias(ALIAS, NIL), true, true);
-	addNSItemToQuery(pstate, item, true, true, true);
-	setup_parse_fixed_parameters(pstate, param_types, nparams + 1);
-	expr = transformExpr(pstate, parse_expression(text), EXPR_KIND_WHERE);
-	expr = coerce_to_boolean(pstate, expr, "filter");
-	assign_expr_collations(pstate, expr);
+	expr = trident_search_filter_analyse(pstate, target->rel,
+										 makeAlias(ALIAS, NIL),
+										 trident_search_filter_parse(text),
+										 param_types, nparams + 1, 0);
 	trident_search_filter_check(pstate, expr, true);
 	complete_filter(filter, target, expr);
 	free_parsestate(pstate);

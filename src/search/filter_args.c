@@ -128,7 +128,7 @@ find_highest(Node *node, void *highest)
 	return raw_expression_tree_walker(node, find_highest, highest);
 }
 
-void
+int
 trident_search_filter_check_args(Node *raw, Jsonb *args)
 {
 	int			used = 0;
@@ -150,6 +150,7 @@ trident_search_filter_check_args(Node *raw, Jsonb *args)
 				 errmsg("number of elements of filter_args (%d) does not match the number of parameters of the filter (%d)",
 						given, used),
 				 errhint("Pass a JSON array with one element for each parameter $1, $2 ... as filter_args.")));
+	return used;
 }
 
 void

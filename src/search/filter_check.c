@@ -90,9 +90,6 @@ static const Oid row_functions[] = {
 	F_PHRASETO_TSQUERY_TEXT, F_WEBSEARCH_TO_TSQUERY_TEXT
 };
 
-#define SUBQUERY_HINT \
-	"Run the subquery first and pass its result in filter_args."
-
 typedef struct Check
 {
 	ParseState *pstate;
@@ -179,6 +176,9 @@ trident_search_filter_accepts_type(Oid type)
 	}
 }
 
+static void refuse(const Check *check, Node *node, const char *what,
+				   const char *hint) pg_attribute_noreturn();
+
 static void
 refuse(const Check *check, Node *node, const char *what, const char *hint)
 {
@@ -187,6 +187,15 @@ refuse(const Check *check, Node *node, const char *what, const char *hint)
 			 errmsg("%s is not allowed in a filter", what),
 			 errhint("%s", hint),
 			 parser_errposition(check->pstate, exprLocation(node))));
+}
+
+void
+trident_search_filter_refuse_subquery(ParseState *pstate, Node *node)
+{
+	Check		check = {.pstate = pstate};
+
+	refuse(&check, node, "a subquery",
+		   "Run the subquery first and pass its result in filter_args.");
 }
 
 /* Called for every function of a node; true would end the search of it. */
@@ -222,6 +231,43 @@ check_var(const Check *check, Var *var)
 	if (var->varattno < 0)
 		refuse(check, (Node *) var, "a system column",
 			   "Name columns that the collection was created with.");
+}
+
+/* A value of a type that filter_parse.c would not have read; NULL is no value. */
+static void
+check_const(const Check *check, Const *value)
+{
+	if (!value->constisnull && value->consttype != UNKNOWNOID &&
+		!trident_search_filter_accepts_type(value->consttype))
+		refuse(check, (Node *) value,
+			   psprintf("a constant of type %s", format_type_be(value->consttype)),
+			   "Use constants of built-in types.");
+}
+
+static bool
+is_concatenation(Oid function)
+{
+	return function == F_TEXTANYCAT || function == F_ANYTEXTCAT;
+}
+
+/*
+ * Text with a value of any type: the server's function casts that value to
+ * text, by a cast that the type's owner may have made.
+ */
+static void
+check_concatenation(const Check *check, List *args)
+{
+	ListCell   *lc;
+
+	foreach(lc, args)
+	{
+		Oid			type = getBaseType(exprType(lfirst(lc)));
+
+		if (!is_trusted(TypeRelationId, type))
+			refuse(check, lfirst(lc),
+				   psprintf("concatenation of text and type %s", format_type_be(type)),
+				   "Cast the value to text.");
+	}
 }
 
 /* A conversion by text: the types tell whose functions it runs. */
@@ -282,20 +328,28 @@ check_node(Check *check, Node *node)
 			break;
 		case T_Param:
 			if (((Param *) node)->paramkind != PARAM_EXTERN)
-				refuse(check, node, "a subquery", SUBQUERY_HINT);
+				trident_search_filter_refuse_subquery(check->pstate, node);
 			break;
 		case T_SubLink:
-			refuse(check, node, "a subquery", SUBQUERY_HINT);
+			trident_search_filter_refuse_subquery(check->pstate, node);
+			break;
+		case T_Const:
+			check_const(check, (Const *) node);
 			break;
 		case T_CoerceToDomain:
 			refuse(check, node, "a cast to a domain",
 				   "Cast to the type that the domain is based on.");
 			break;
-		case T_List:
-		case T_Const:
 		case T_FuncExpr:
-		case T_NamedArgExpr:
+			if (is_concatenation(((FuncExpr *) node)->funcid))
+				check_concatenation(check, ((FuncExpr *) node)->args);
+			break;
 		case T_OpExpr:
+			if (is_concatenation(((OpExpr *) node)->opfuncid))
+				check_concatenation(check, ((OpExpr *) node)->args);
+			break;
+		case T_List:
+		case T_NamedArgExpr:
 		case T_DistinctExpr:
 		case T_NullIfExpr:
 		case T_ScalarArrayOpExpr:

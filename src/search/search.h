@@ -209,7 +209,31 @@ extern TridentSearchFilter *trident_search_filter_received(const TridentSearchTa
 														   char *const *values,
 														   const bool *nulls);
 
+/* filter_parse.c */
+
+#define TRIDENT_SEARCH_FILTER_HINT \
+	"Write the filter as one boolean expression over the columns of the collection, with $1, $2 ... for the elements of filter_args."
+
+/* The raw expression that the text consists of; TR104 if it is none. */
+extern Node *trident_search_filter_parse(const char *text);
+
+/*
+ * The boolean expression over rel, of which alias, or NULL, is the name.
+ * types has the types of the parameters $1 to $nparams; where one is
+ * InvalidOid it is inferred and set.  shift is added to their numbers.  Runs
+ * no code but that of the server and of extensions that are let in; TR104.
+ * Takes raw apart.
+ */
+extern Node *trident_search_filter_analyse(struct ParseState *pstate,
+										   Relation rel, Alias *alias,
+										   Node *raw, Oid *types, int nparams,
+										   int shift);
+
 /* filter_check.c */
+
+/* Raises TR104: the expression has a subquery at node. */
+extern void trident_search_filter_refuse_subquery(struct ParseState *pstate,
+												  Node *node) pg_attribute_noreturn();
 
 /*
  * Raises TR104 unless every part of the expression is on the list of what a
@@ -233,11 +257,11 @@ extern Node *trident_search_filter_fold(Node *expr, TridentSearchFilter *filter)
 /* filter_args.c */
 
 /*
- * Raises an error unless args, NULL for none, is an array of as many elements
- * as the expression has parameters.  raw is the expression as it was parsed:
+ * Returns how many parameters the expression has; raises an error unless args,
+ * NULL for none, is an array of as many elements.  raw is the expression as it was parsed:
  * the analysis takes memory by the highest number of a parameter.
  */
-extern void trident_search_filter_check_args(Node *raw, Jsonb *args);
+extern int	trident_search_filter_check_args(Node *raw, Jsonb *args);
 
 /*
  * The elements of filter_args as values of the parameters' types, which are
