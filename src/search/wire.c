@@ -363,12 +363,13 @@ read_value(StringInfo in, Column *column, bool *is_null)
 	bytes = pq_getmsgbytes(in, length);
 	if (!column->is_binary)
 	{
-		char	   *text = pnstrdup(bytes, length);
-
-		/* Input functions take it that text is in the database's encoding. */
-		(void) pg_verify_mbstr(GetDatabaseEncoding(), text, length, false);
-		return InputFunctionCall(&column->function, text, column->ioparam,
-								 column->typmod);
+		/*
+		 * Input functions take it that text is in the database's encoding.
+		 * Before the copy, which ends at a zero byte.
+		 */
+		(void) pg_verify_mbstr(GetDatabaseEncoding(), bytes, length, false);
+		return InputFunctionCall(&column->function, pnstrdup(bytes, length),
+								 column->ioparam, column->typmod);
 	}
 
 	/* Receive functions may read beyond by one byte, which they restore. */

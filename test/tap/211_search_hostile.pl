@@ -42,6 +42,9 @@ BEGIN
 		WHEN 'honest' THEN NULL;
 		WHEN 'null' THEN answer := NULL;
 		WHEN 'empty' THEN answer := '';
+		-- the text "n7" as 32 MB of zero bytes
+		WHEN 'zero' THEN answer := overlay(answer PLACING int4send(32000000) || decode(repeat('00', 32000000), 'hex')
+			FROM position('\\x000000026e37'::bytea IN answer) FOR 6);
 		WHEN 'cut' THEN answer := substring(answer FOR floor(random() * length(answer))::integer);
 		ELSE
 			FOR i IN 0 .. (random() * 3)::integer LOOP
@@ -89,6 +92,7 @@ is(answers('honest', 1), 'rows|1', 'an honest answer');
 is($home->safe_psql('postgres', $right), '7,6,8,5,9', 'is right');
 is(answers('null', 1), '08P01|1', 'NULL is an error');
 is(answers('empty', 1), '08P01|1', 'nothing is an error');
+is(answers('zero', 1), '22021|1', 'text that is none is an error');
 is(answers('cut', $rounds / 4), '08P01|' . $rounds / 4, 'whatever was cut is an error');
 
 my $mutated = answers('mutated', $rounds);
