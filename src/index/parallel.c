@@ -87,6 +87,7 @@ typedef struct BuildShared
 	slock_t		mutex;			/* protects what follows */
 	int			ndone;
 	double		heap_rows;
+	bool		has_broken_chain;	/* ii_BrokenHotChain of any process */
 
 	/* ParallelTableScanDescData follows, at BufferAligned offset */
 } BuildShared;
@@ -206,6 +207,7 @@ encode_part(TridentIndexParallel *parallel, const TridentIndexCoder *coder,
 	SpinLockAcquire(&shared->mutex);
 	shared->ndone++;
 	shared->heap_rows += rows;
+	shared->has_broken_chain |= index_info->ii_BrokenHotChain;
 	SpinLockRelease(&shared->mutex);
 	ConditionVariableSignal(&shared->done_cv);
 	return sort;
@@ -394,6 +396,7 @@ fill_shared(TridentIndexParallel *parallel, const ChunkSizes *sizes,
 	SpinLockInit(&shared->mutex);
 	shared->ndone = 0;
 	shared->heap_rows = 0;
+	shared->has_broken_chain = false;
 	table_parallelscan_initialize(parallel->heap, SharedScan(shared),
 								  parallel->snapshot);
 	tuplesort_initialize_shared(add_chunk(toc, KEY_SORT,
@@ -549,6 +552,8 @@ trident_index_parallel_encode(TridentIndexParallel *parallel,
 		SpinLockAcquire(&shared->mutex);
 		is_done = shared->ndone == parallel->participants;
 		*heap_rows = shared->heap_rows;
+		/* index_build() keeps older snapshots off an index that lacks rows */
+		parallel->index_info->ii_BrokenHotChain |= shared->has_broken_chain;
 		SpinLockRelease(&shared->mutex);
 		if (is_done)
 			break;
