@@ -175,6 +175,11 @@ TRUNCATE item_1;
 SELECT ids, path FROM why();
 ROLLBACK;
 \c
+BEGIN;
+TRUNCATE parent;
+SELECT ids, path FROM why();
+ROLLBACK;
+\c
 WITH new AS (INSERT INTO item VALUES (1003, '[50,1]') RETURNING id)
 SELECT new.id AS new, s.id FROM new, trident_search('item', '[50,1]', 1, key => '{id}') s;
 SELECT DISTINCT path FROM last ORDER BY path;

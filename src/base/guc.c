@@ -264,7 +264,7 @@ trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 							"Sets the largest number of neighbors that one search may ask for.",
 							"Bounds the memory of one trident_search() call.",
 							&trident_base_search_max_k,
-							10000, 1, 1000000,
+							10000, 1, TRIDENT_BASE_SEARCH_MAX_K,
 							PGC_USERSET, 0, NULL, NULL, NULL);
 
 	DefineCustomBoolVariable("trident.search_read_your_writes",

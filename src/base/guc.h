@@ -85,7 +85,11 @@ extern int	trident_base_simd;
 /* trident.search_filter_extensions: names, separated by commas. */
 extern char *trident_base_search_filter_extensions;
 
-/* trident.search_max_k: the largest k that trident_search accepts. */
+/*
+ * trident.search_max_k: the largest k that trident_search accepts, and the
+ * largest that it may be set to, which holds on every node.
+ */
+#define TRIDENT_BASE_SEARCH_MAX_K 1000000
 extern int	trident_base_search_max_k;
 
 /* trident.search_read_your_writes: plain SQL after writes to a node. */

@@ -44,6 +44,7 @@
 #include "utils/syscache.h"
 
 #include "base/compat.h"
+#include "base/guc.h"
 #include "search/scatter.h"
 
 /* As many statements are kept; looking through them is cheap beside one. */
@@ -313,7 +314,8 @@ planner_settings(void)
 		min_parallel_table_scan_size, enable_seqscan, enable_indexscan,
 		enable_indexonlyscan, enable_bitmapscan, enable_sort,
 		enable_incremental_sort, enable_gathermerge, enable_parallel_append,
-		enable_partition_pruning
+		enable_partition_pruning, trident_base_index_target_recall,
+		trident_base_index_probes
 	};
 
 	return hash_bytes((const unsigned char *) settings, sizeof(settings));

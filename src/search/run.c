@@ -25,6 +25,7 @@
 typedef struct Receiver
 {
 	DestReceiver pub;
+	const TridentSearchTarget *target;	/* open, which that of top may not be */
 	TridentSearchTop *top;
 	bool		has_shard;		/* the second column is the row's table */
 } Receiver;
@@ -145,14 +146,15 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 {
 	Receiver   *receiver = (Receiver *) self;
 	TridentSearchTop *top = receiver->top;
+	const TridentSearchTarget *target = receiver->target;
 	int			first = receiver->has_shard ? 2 : 1;
 	Oid			shard = InvalidOid;
 
 	slot_getallattrs(slot);
 	if (receiver->has_shard)
 		shard = DatumGetObjectId(slot->tts_values[1]);
-	else if (!top->target->has_children)
-		shard = RelationGetRelid(top->target->rel);
+	else if (!target->has_children)
+		shard = RelationGetRelid(target->rel);
 	trident_search_top_offer(top, DatumGetFloat8(slot->tts_values[0]), shard,
 							 slot->tts_values + first, slot->tts_isnull + first);
 	return true;
@@ -181,6 +183,7 @@ run_statement(const TridentSearchPlan *plan, PlannedStmt *statement,
 			.rDestroy = receive_end,
 			.mydest = DestNone
 		},
+		.target = plan->target,
 		.top = top,
 		.has_shard = plan->has_shard
 	};

@@ -181,6 +181,8 @@ read_job(FunctionCallInfo fcinfo, Job *job)
 		refuse("There is no key.");
 	if (request->k < 1)
 		refuse("k is less than 1.");
+	if (request->k > TRIDENT_BASE_SEARCH_MAX_K)
+		refuse("k is more than trident.search_max_k can be.");
 	if (has_null(&job->types) ||
 		job->types.n != list_length(request->key) + list_length(request->columns))
 		refuse("There is not one type for each column.");

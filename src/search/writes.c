@@ -140,12 +140,10 @@ server_of(Oid table)
 static bool
 reaches(Oid table, const TridentSearchSplit *split)
 {
-	List	   *tables = list_make1_oid(table);
 	ListCell   *lc;
 
-	if (get_rel_relkind(table) == RELKIND_PARTITIONED_TABLE)
-		tables = find_all_inheritors(table, NoLock, NULL);
-	foreach(lc, tables)
+	/* TRUNCATE, of a parent of any kind, reaches those below it. */
+	foreach(lc, find_all_inheritors(table, NoLock, NULL))
 	{
 		Oid			server = server_of(lfirst_oid(lc));
 
