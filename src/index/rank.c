@@ -52,11 +52,26 @@ typedef struct SeenTid
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
+/* Arrays of a scan are counted in int, and grow by doubling. */
+#define MAX_ELEMENTS (INT_MAX / 2)
+
+static void
+refuse_rows(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("a scan of a trident index cannot keep more than %d rows",
+					MAX_ELEMENTS),
+			 errhint("Ask for fewer rows with LIMIT, or SET enable_indexscan = off for this query.")));
+}
+
 /* Make room for one more element of an array of the scan. */
 #define RESERVE(so, array, count, max) \
 	do { \
 		if ((count) >= (max)) \
 		{ \
+			if ((max) > MAX_ELEMENTS) \
+				refuse_rows(); \
 			(max) = Max(64, 2 * (max)); \
 			(array) = (array) == NULL ? \
 				MemoryContextAllocHuge((so)->context, sizeof(*(array)) * (max)) : \

@@ -62,7 +62,8 @@ sample_callback(Relation index, ItemPointer tid, Datum *values, bool *isnull,
 	MemoryContext old;
 	int64		place;
 
-	if (isnull[0])
+	/* Of a dead row vacuum may be taking the TOAST chunks away. */
+	if (isnull[0] || !is_alive)
 		return;
 	state->seen++;
 	if (state->target == 0)
