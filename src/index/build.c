@@ -92,7 +92,9 @@ init_meta(Relation index, TridentIndexMeta *meta)
 {
 	TridentIndexOptions *options = (TridentIndexOptions *) index->rd_options;
 	TridentIndexMetric metric;
+	TridentIndexFormat format;
 	bool		is_half;
+	int			dp;
 
 	check_columns(index);
 	memset(meta, 0, sizeof(*meta));
@@ -100,13 +102,11 @@ init_meta(Relation index, TridentIndexMeta *meta)
 	meta->magic = TRIDENT_INDEX_MAGIC;
 	meta->version = TRIDENT_INDEX_VERSION;
 	meta->dim = column_dimensions(index);
-	meta->dp = (meta->dim + 31) / 32 * 32;
-	meta->format = meta->dim <= TRIDENT_INDEX_MAX_EXACT_DIM ? TRIDENT_INDEX_EXACT :
-		meta->dp <= TRIDENT_SIMD_MAX_SIGN_DIM ? TRIDENT_INDEX_SIGNS :
-		TRIDENT_INDEX_WIDE;
+	trident_index_format(meta->dim, &dp, &format);
+	meta->dp = dp;
+	meta->format = format;
 	meta->bits = options && options->bits ? options->bits : 4;
-	/* a row must fit a page */
-	if (meta->dp > 4096)
+	if (meta->dp > TRIDENT_INDEX_MAX_8_BITS_DIM)
 		meta->bits = 4;
 	meta->metric = metric;
 	meta->has_key = IndexRelationGetNumberOfKeyAttributes(index) > 1;

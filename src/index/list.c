@@ -84,10 +84,12 @@ static bool
 lock_directory(Relation index, const TridentIndexModel *model, int list,
 			   int mode, Buffer *buffer)
 {
-	BlockNumber block = model->directory[list / TRIDENT_INDEX_ENTRIES];
+	int			i = list / TRIDENT_INDEX_ENTRIES;
 	TridentIndexOpaque *opaque;
 
-	*buffer = trident_index_read(index, model, block);
+	if (i >= model->ndirectory)
+		trident_index_corrupted(index, "has no directory");
+	*buffer = trident_index_read(index, model, model->directory[i]);
 	LockBuffer(*buffer, mode);
 	opaque = TridentIndexPageOpaque(BufferGetPage(*buffer));
 	if (opaque->kind == TRIDENT_INDEX_PAGE_DIRECTORY &&
@@ -105,11 +107,7 @@ lock_own_directory(Relation index, const TridentIndexModel *model, int list,
 	Buffer		buffer;
 
 	if (!lock_directory(index, model, list, mode, &buffer))
-		ereport(ERROR,
-				(errcode(ERRCODE_INDEX_CORRUPTED),
-				 errmsg("index \"%s\" has lost a page of its directory",
-						RelationGetRelationName(index)),
-				 errhint("Run trident_index_check() to see what is damaged, then REINDEX.")));
+		trident_index_corrupted(index, "has lost a page of its directory");
 	return buffer;
 }
 
@@ -136,11 +134,7 @@ trident_index_list_entry(Relation index, const TridentIndexModel *model,
 void
 trident_index_chain_corrupted(Relation index, int list)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INDEX_CORRUPTED),
-			 errmsg("index \"%s\" has a damaged chain of pages in list %d",
-					RelationGetRelationName(index), list),
-			 errhint("Run trident_index_check() to see what is damaged, then REINDEX.")));
+	trident_index_corrupted(index, "has a damaged chain of pages in list %d", list);
 }
 
 bool
@@ -349,6 +343,67 @@ set_fill(Relation index, Buffer directory, int list, BlockNumber fill,
 	GenericXLogFinish(state);
 }
 
+void
+trident_index_freeze_lists(Relation index, const TridentIndexModel *model,
+						   BlockNumber *heads)
+{
+	int			list;
+
+	for (list = 0; list < model->meta.nlists; list += TRIDENT_INDEX_ENTRIES)
+	{
+		int			n = Min(TRIDENT_INDEX_ENTRIES, model->meta.nlists - list);
+		Buffer		directory = lock_own_directory(index, model, list,
+												   BUFFER_LOCK_EXCLUSIVE);
+		GenericXLogState *state = GenericXLogStart(index);
+		Page		page = GenericXLogRegisterBuffer(state, directory, 0);
+		int			i;
+
+		for (i = 0; i < n; i++)
+		{
+			TridentIndexListEntry *entry = page_entry(page, list + i);
+
+			heads[list + i] = entry->head;
+			entry->fill = InvalidBlockNumber;
+			entry->has_holes = 0;
+		}
+		GenericXLogFinish(state);
+		UnlockReleaseBuffer(directory);
+	}
+}
+
+/*
+ * Put row into a hole of a list, whose directory page the caller holds
+ * exclusively.  block is the page behind the one that was filled last: the
+ * search goes on from there, and at the end of the chain from its head, so
+ * that pages found full are not looked at again and again.
+ */
+static bool
+fill_hole(Relation index, const TridentIndexModel *model, int list,
+		  Buffer directory, BlockNumber block, const TridentIndexRow *row)
+{
+	TridentIndexListEntry entry = *page_entry(BufferGetPage(directory), list);
+	uint32		pages;
+
+	for (pages = 0; pages < entry.pages; pages++)
+	{
+		BlockNumber next;
+		bool		done;
+
+		if (!BlockNumberIsValid(block))
+			block = entry.head;
+		done = try_page(index, model, block, row, &next);
+		TRIDENT_FAULT("index-insert-hole");
+		if (done)
+		{
+			set_fill(index, directory, list, block, true);
+			return true;
+		}
+		block = next;
+	}
+	set_fill(index, directory, list, entry.fill, false);
+	return false;
+}
+
 /*
  * The page to fill is full: put row into a hole that vacuum left, or into a
  * new page.
@@ -360,29 +415,14 @@ insert_elsewhere(Relation index, const TridentIndexModel *model, int list,
 	Buffer		directory = lock_own_directory(index, model, list,
 											   BUFFER_LOCK_EXCLUSIVE);
 	TridentIndexListEntry entry = *page_entry(BufferGetPage(directory), list);
-	BlockNumber block;
-	BlockNumber next;
+	BlockNumber next = InvalidBlockNumber;
 	bool		done;
 
 	/* Somebody else may have started a page while we waited for the lock. */
 	done = BlockNumberIsValid(entry.fill) &&
 		try_page(index, model, entry.fill, row, &next);
 	if (!done && entry.has_holes)
-	{
-		uint32		pages = 0;
-
-		for (block = entry.head; !done && BlockNumberIsValid(block); block = next)
-		{
-			if (++pages > entry.pages)
-				trident_index_chain_corrupted(index, list);
-			done = try_page(index, model, block, row, &next);
-			TRIDENT_FAULT("index-insert-hole");
-			if (done)
-				set_fill(index, directory, list, block, true);
-		}
-		if (!done)
-			set_fill(index, directory, list, entry.fill, false);
-	}
+		done = fill_hole(index, model, list, directory, next, row);
 	if (!done)
 		add_page(index, model, list, directory, row);
 	UnlockReleaseBuffer(directory);

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -27,11 +28,48 @@ trident_index_column_kind(Relation index, TridentIndexMetric *metric,
 	*is_half = kind >= 16;
 }
 
+const char *
+trident_index_meta_problem(Relation index, const TridentIndexMeta *meta)
+{
+	int			dim = TupleDescAttr(RelationGetDescr(index), 0)->atttypmod;
+	bool		has_key = IndexRelationGetNumberOfKeyAttributes(index) > 1;
+	TridentIndexFormat format;
+	TridentIndexMetric metric;
+	bool		is_half;
+	int			dp;
+
+	trident_index_format(dim, &dp, &format);
+	trident_index_column_kind(index, &metric, &is_half);
+	if (meta->dim != dim || meta->dp != dp)
+		return psprintf("says that vectors have %u dimensions, padded to %u; the column has %d",
+						meta->dim, meta->dp, dim);
+	if (meta->format != format)
+		return psprintf("has format %u, which is not that of %d dimensions",
+						meta->format, dim);
+	if (meta->bits != 4 &&
+		(meta->bits != 8 || dp > TRIDENT_INDEX_MAX_8_BITS_DIM))
+		return psprintf("says that codes have %u bits a dimension", meta->bits);
+	if (meta->metric != metric)
+		return psprintf("has metric %u; the operator class has %d",
+						meta->metric, metric);
+	if (meta->has_key != has_key)
+		return has_key ? "says that there is no key column; there is one" :
+			"says that there is a key column; there is none";
+	if (meta->nlists < 1 || meta->nlists > TRIDENT_INDEX_MAX_LISTS ||
+		meta->ncoarse < 0 || meta->ncoarse > meta->nlists ||
+		(meta->nlists > 1 && meta->ncoarse == 0) ||
+		(BlockNumberIsValid(meta->model) && meta->ncoarse == 0))
+		return psprintf("says that there are %d lists in %d cells",
+						meta->nlists, meta->ncoarse);
+	return NULL;
+}
+
 void
 trident_index_meta_read(Relation index, TridentIndexMeta *meta)
 {
 	Buffer		buffer = ReadBuffer(index, TRIDENT_INDEX_META_BLOCK);
 	Page		page;
+	const char *problem;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	page = BufferGetPage(buffer);
@@ -49,19 +87,15 @@ trident_index_meta_read(Relation index, TridentIndexMeta *meta)
 				 errdetail("The format is %u, expected is %u.",
 						   meta->version, TRIDENT_INDEX_VERSION),
 				 errhint("REINDEX the index.")));
-	/* memory is asked for by these */
-	if (meta->nlists < 1 || meta->nlists > TRIDENT_INDEX_MAX_LISTS ||
-		meta->ncoarse < 0 || meta->ncoarse > meta->nlists)
-		ereport(ERROR,
-				(errcode(ERRCODE_INDEX_CORRUPTED),
-				 errmsg("index \"%s\" has a damaged meta page",
-						RelationGetRelationName(index)),
-				 errhint("Run trident_index_check() to see what is damaged, then REINDEX.")));
+	problem = trident_index_meta_problem(index, meta);
+	if (problem)
+		trident_index_corrupted(index, "has a meta page that %s", problem);
 }
 
 /*
  * Lock a page of the model or directory, if it still is one: false where
- * training has replaced the generation and the page is somebody else's.
+ * training has replaced the generation and the page is somebody else's, or
+ * where there is none.
  */
 static bool
 lock_page(Relation index, BlockNumber block, TridentIndexPageKind kind,
@@ -69,6 +103,9 @@ lock_page(Relation index, BlockNumber block, TridentIndexPageKind kind,
 {
 	TridentIndexOpaque *opaque;
 
+	/* The end of a chain that should go on; and what would make a new page. */
+	if (!BlockNumberIsValid(block))
+		return false;
 	*buffer = ReadBuffer(index, block);
 	LockBuffer(*buffer, BUFFER_LOCK_SHARE);
 	opaque = TridentIndexPageOpaque(BufferGetPage(*buffer));
@@ -97,6 +134,7 @@ read_model_values(Relation index, BlockNumber block, uint32 generation,
 		memcpy(out, TridentIndexPageContents(page), n * sizeof(float));
 		block = TridentIndexPageOpaque(page)->next;
 		UnlockReleaseBuffer(buffer);
+		CHECK_FOR_INTERRUPTS();
 		out += n * sizeof(float);
 		nvalues -= n;
 	}
@@ -232,6 +270,7 @@ trident_index_model_read(Relation index, const TridentIndexMeta *meta,
 	TridentIndexCoder coder;
 	TridentIndexMetric metric;
 	bool		is_half;
+	bool		is_read = false;
 	char	   *chunk;
 
 	trident_index_column_kind(index, &metric, &is_half);
@@ -266,28 +305,29 @@ trident_index_model_read(Relation index, const TridentIndexMeta *meta,
 	model->centroids.nlists = nlists;
 	model->centroids.ncoarse = ncoarse;
 
-	/* During a build there is no directory yet. */
+	/* During a build there is no directory yet: list.c errors at its use. */
 	if (!BlockNumberIsValid(meta->directory))
 		model->ndirectory = 0;
-	if (read_directory_blocks(index, model) &&
-		read_centroids(index, model, chunk + codes_bytes(meta)))
+	PG_TRY();
 	{
-		if (codes_bytes(meta) > 0)
-			make_codes(model, chunk);
-		return model;
+		is_read = read_directory_blocks(index, model) &&
+			read_centroids(index, model, chunk + codes_bytes(meta));
 	}
-	pfree(model);
-	return NULL;
-}
-
-void
-trident_index_model_damaged(Relation index)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INDEX_CORRUPTED),
-			 errmsg("index \"%s\" has a damaged model",
-					RelationGetRelationName(index)),
-			 errhint("Run trident_index_check() to see what is damaged, then REINDEX.")));
+	PG_CATCH();
+	{
+		/* context may be the relation's cache, which nobody else clears */
+		pfree(model);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	if (!is_read)
+	{
+		pfree(model);
+		return NULL;
+	}
+	if (codes_bytes(meta) > 0)
+		make_codes(model, chunk);
+	return model;
 }
 
 const TridentIndexModel *
@@ -309,7 +349,7 @@ trident_index_model(Relation index)
 
 		trident_index_meta_read(index, &meta);
 		if (meta.generation == generation)
-			trident_index_model_damaged(index);
+			trident_index_corrupted(index, "has a damaged model");
 	}
 	if (index->rd_amcache)
 		pfree(index->rd_amcache);

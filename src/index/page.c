@@ -157,6 +157,31 @@ trident_index_page_init(Page page, TridentIndexPageKind kind, int32 list,
 }
 
 void
+trident_index_format(int dim, int *dp, TridentIndexFormat *format)
+{
+	*dp = (dim + 31) / 32 * 32;
+	*format = dim <= TRIDENT_INDEX_MAX_EXACT_DIM ? TRIDENT_INDEX_EXACT :
+		*dp <= TRIDENT_SIMD_MAX_SIGN_DIM ? TRIDENT_INDEX_SIGNS :
+		TRIDENT_INDEX_WIDE;
+}
+
+void
+trident_index_corrupted(Relation index, const char *problem,...)
+{
+	char		text[256];
+	va_list		args;
+
+	va_start(args, problem);
+	vsnprintf(text, sizeof(text), problem, args);
+	va_end(args);
+	ereport(ERROR,
+			(errcode(ERRCODE_INDEX_CORRUPTED),
+			 errmsg("index \"%s\" is damaged", RelationGetRelationName(index)),
+			 errdetail("It %s.", text),
+			 errhint("Run trident_index_check() to see what is damaged, then REINDEX.")));
+}
+
+void
 trident_index_page_check(Relation index, BlockNumber block, Page page,
 						 TridentIndexPageKind kind)
 {
@@ -165,11 +190,7 @@ trident_index_page_check(Relation index, BlockNumber block, Page page,
 		TridentIndexPageOpaque(page)->kind == kind)
 		return;
 
-	ereport(ERROR,
-			(errcode(ERRCODE_INDEX_CORRUPTED),
-			 errmsg("index \"%s\" has an unexpected page at block %u",
-					RelationGetRelationName(index), block),
-			 errhint("Run trident_index_check() to see what is damaged, then REINDEX.")));
+	trident_index_corrupted(index, "has an unexpected page at block %u", block);
 }
 
 void

@@ -49,6 +49,9 @@ typedef enum TridentIndexFormat
 
 #define TRIDENT_INDEX_MAX_EXACT_DIM 32
 
+/* Above so many dimensions a row of 8 bits each would not fit a page. */
+#define TRIDENT_INDEX_MAX_8_BITS_DIM 4096
+
 typedef enum TridentIndexPageKind
 {
 	TRIDENT_INDEX_PAGE_META = 1,
@@ -143,13 +146,13 @@ typedef struct TridentIndexMeta
  * An entry of the directory, 16 bytes.
  *
  * Scans begin at head, and a new page is put in front of it.  Inserts try
- * the page fill; when that is full they look through the chain if it has
- * holes, and else start a new page.
+ * the page fill; when that is full they look through the chain behind it, and
+ * then from its head, if it has holes, and else start a new page.
  */
 typedef struct TridentIndexListEntry
 {
 	BlockNumber head;			/* invalid: no page yet */
-	BlockNumber fill;
+	BlockNumber fill;			/* invalid: none; training fills no old page */
 	uint32		pages;			/* in the chain */
 	uint32		has_holes;		/* vacuum left room in pages of the chain */
 } TridentIndexListEntry;
@@ -259,6 +262,16 @@ typedef struct TridentIndexRow
 	((uint8 *) (row) + MAXALIGN(sizeof(TridentIndexRow)))
 
 /* page.c */
+
+/* What follows from the dimensions of the column. */
+extern void trident_index_format(int dim, int *dp, TridentIndexFormat *format);
+
+/*
+ * Error INDEX_CORRUPTED, with a hint: the index is damaged, its problem, "has
+ * a damaged ...", as of printf.
+ */
+extern void trident_index_corrupted(Relation index, const char *problem,...)
+			__attribute__((format(printf, 2, 3), noreturn));
 
 /* The layout that follows from what the meta page fixes. */
 extern void trident_index_layout(TridentIndexLayout *layout, int dim, int dp,

@@ -11,9 +11,12 @@
  *		table, encoded, sorted and written as lists of the next generation,
  *		and so is the directory.  Inserts go on into the old lists meanwhile;
  *		"copied" notes how many rows of each page have been taken.
- *	3.	Rows that have come since are inserted into the new lists, again and
- *		again until few come; then once more under the exclusive form of the
- *		lock that inserts take in share mode, so that none is missed.
+ *	3.	The old lists are frozen: inserts go into new pages in front of them.
+ *		All lists are read once more; rows that have come since step 2 are
+ *		inserted into the new lists.  So are those of the pages in front,
+ *		again and again until few come; then once more under the exclusive
+ *		form of the lock that inserts take in share mode, so that none is
+ *		missed and none waits for long.
  *	4.	Still under that lock the meta page gets the new model.  From here on
  *		scans and inserts use it.
  *	5.	Pages of the old generation are freed.
@@ -71,6 +74,7 @@ typedef struct Retrain
 	/* rows taken of each block of the old lists */
 	BlockNumber max_blocks;
 	uint16	   *copied;
+	BlockNumber *heads;			/* of the old lists, when they were frozen */
 
 	/* heap access */
 	IndexFetchTableData *fetch;
@@ -116,9 +120,19 @@ new_rows(Retrain *retrain, BlockNumber block, ItemPointerData *tids,
 	return nrows - from;
 }
 
-/* Go through all old lists; returns how many rows were new. */
+/*
+ * Which pages of the old lists to read.  Those in front of the frozen ones are
+ * so few that there is no delay on the way, which inserts may be waiting for.
+ */
+typedef enum Pages
+{
+	ALL_PAGES,
+	PAGES_IN_FRONT
+} Pages;
+
+/* Go through the old lists; returns how many rows were new. */
 static int64
-take_new_rows(Retrain *retrain, TakeRow take, void *arg)
+take_new_rows(Retrain *retrain, Pages which, TakeRow take, void *arg)
 {
 	ItemPointerData *tids = palloc(sizeof(ItemPointerData) *
 								   retrain->coder.layout.capacity);
@@ -127,6 +141,8 @@ take_new_rows(Retrain *retrain, TakeRow take, void *arg)
 
 	for (list = 0; list < retrain->old->meta.nlists; list++)
 	{
+		BlockNumber end = which == ALL_PAGES ? InvalidBlockNumber :
+			retrain->heads[list];
 		TridentIndexListEntry entry;
 		BlockNumber block;
 		BlockNumber next;
@@ -135,7 +151,8 @@ take_new_rows(Retrain *retrain, TakeRow take, void *arg)
 		if (!trident_index_list_entry(retrain->index, retrain->old, list, &entry))
 			elog(ERROR, "directory of index \"%s\" was replaced",
 				 RelationGetRelationName(retrain->index));
-		for (block = entry.head; BlockNumberIsValid(block); block = next)
+		for (block = entry.head; block != end && BlockNumberIsValid(block);
+			 block = next)
 		{
 			int			n = new_rows(retrain, block, tids, &next);
 			int			i;
@@ -145,7 +162,10 @@ take_new_rows(Retrain *retrain, TakeRow take, void *arg)
 			for (i = 0; i < n; i++)
 				take(retrain, &tids[i], arg);
 			total += n;
-			TridentVacuumDelayPoint();
+			if (which == ALL_PAGES)
+				TridentVacuumDelayPoint();
+			else
+				CHECK_FOR_INTERRUPTS();
 		}
 	}
 	pfree(tids);
@@ -166,6 +186,12 @@ fetch_row(Retrain *retrain, ItemPointer tid, Datum *values, bool *isnull)
 	bool		all_dead = false;
 	bool		found = false;
 
+	/*
+	 * Vacuum holds no horizon back, so TOAST chunks of a row that died
+	 * meanwhile can go.  A snapshot brings the horizon up to date by which the
+	 * row counts as one that somebody may see.
+	 */
+	(void) GetLatestSnapshot();
 	ResetPerTupleExprContext(retrain->estate);
 	do
 	{
@@ -224,7 +250,7 @@ copy_rows(Retrain *retrain, const TridentIndexCentroids *centroids,
 	trident_index_encoder_init(&encoder, retrain->index, &retrain->coder,
 							   centroids, sort);
 	trident_index_encoder_measure(&encoder, sampled, nearest);
-	take_new_rows(retrain, encode_row, &encoder);
+	take_new_rows(retrain, ALL_PAGES, encode_row, &encoder);
 	trident_index_encoder_finish(&encoder);
 	tuplesort_performsort(sort);
 	TRIDENT_FAULT("index-retrain-sorted");
@@ -252,17 +278,20 @@ catch_up_and_switch(Retrain *retrain, const TridentIndexSampled *sampled,
 	model = trident_index_model_read(retrain->index, &retrain->meta,
 									 CurrentMemoryContext);
 	if (model == NULL)
-		elog(ERROR, "new model of index \"%s\" cannot be read",
-			 RelationGetRelationName(retrain->index));
+		trident_index_corrupted(retrain->index, "has a damaged new model");
 	trident_index_curve_measure(model, &retrain->meta, sampled, nearest);
+	retrain->heads = palloc(sizeof(BlockNumber) * retrain->old->meta.nlists);
+	trident_index_freeze_lists(retrain->index, retrain->old, retrain->heads);
+	TRIDENT_FAULT("index-retrain-frozen");
+	take_new_rows(retrain, ALL_PAGES, insert_row, model);
 	for (pass = 0; pass < MAX_PASSES; pass++)
 	{
-		if (take_new_rows(retrain, insert_row, model) < FEW_ROWS)
+		if (take_new_rows(retrain, PAGES_IN_FRONT, insert_row, model) < FEW_ROWS)
 			break;
 	}
 	TRIDENT_FAULT("index-retrain-switch");
 	trident_index_lock_model(retrain->index, ExclusiveLock);
-	take_new_rows(retrain, insert_row, model);
+	take_new_rows(retrain, PAGES_IN_FRONT, insert_row, model);
 	TRIDENT_FAULT("index-retrain-locked");
 	trident_index_write_meta(&retrain->writer, &retrain->meta);
 	trident_index_unlock_model(retrain->index, ExclusiveLock);
@@ -329,7 +358,7 @@ trident_index_retrain_if_due(Relation index, double rows)
 	retrain.index_info = BuildIndexInfo(index);
 	retrain.old = trident_index_model_read(index, &retrain.meta, context);
 	if (retrain.old == NULL)
-		trident_index_model_damaged(index);
+		trident_index_corrupted(index, "has a damaged model");
 	retrain.coder = retrain.old->coder;
 	retrain.max_blocks = RelationGetNumberOfBlocks(index);
 	retrain.copied = MemoryContextAllocExtended(context,

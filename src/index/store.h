@@ -59,7 +59,15 @@ extern void trident_index_column_kind(Relation index,
 									  TridentIndexMetric *metric,
 									  bool *is_half);
 
-/* Read the meta page; error where it is not one of this version. */
+/*
+ * What is wrong with a meta page of this version: a predicate, "says that ...",
+ * which may be palloc'd; NULL where it fits the definition of the index and
+ * itself.
+ */
+extern const char *trident_index_meta_problem(Relation index,
+											  const TridentIndexMeta *meta);
+
+/* Read the meta page; error where it has a problem, or another version. */
 extern void trident_index_meta_read(Relation index, TridentIndexMeta *meta);
 
 /*
@@ -69,9 +77,6 @@ extern void trident_index_meta_read(Relation index, TridentIndexMeta *meta);
 extern TridentIndexModel *trident_index_model_read(Relation index,
 												   const TridentIndexMeta *meta,
 												   MemoryContext context);
-
-/* The error for a model that is not there and has not been replaced. */
-extern void trident_index_model_damaged(Relation index) pg_attribute_noreturn();
 
 /* The model in use, from cache or disk; see TridentIndexModel. */
 extern const TridentIndexModel *trident_index_model(Relation index);
@@ -156,6 +161,15 @@ extern bool trident_index_list_entry(Relation index,
 
 /* Error INDEX_CORRUPTED: the chain of a list is not what it should be. */
 extern void trident_index_chain_corrupted(Relation index, int list) pg_attribute_noreturn();
+
+/*
+ * From now on rows go only into new pages in front of heads, which gets the
+ * first page of each list of a model that training is about to replace; what
+ * is in the others does not change.  Logged.
+ */
+extern void trident_index_freeze_lists(Relation index,
+									   const TridentIndexModel *model,
+									   BlockNumber *heads);
 
 /*
  * Add a row to a list, logged.  The caller has locked the model, or is

@@ -52,42 +52,6 @@ meta_block_is_sane(TridentIndexCheck *check, const char *what, BlockNumber block
 	return false;
 }
 
-/* What the meta page says beside what the catalogs say. */
-static bool
-meta_fits_definition(TridentIndexCheck *check)
-{
-	const TridentIndexMeta *meta = &check->meta;
-	int			dim = TupleDescAttr(RelationGetDescr(check->index), 0)->atttypmod;
-	int			nkeys = IndexRelationGetNumberOfKeyAttributes(check->index);
-	TridentIndexMetric metric;
-	bool		is_half;
-	int64		before = check->nproblems;
-
-	trident_index_column_kind(check->index, &metric, &is_half);
-	if (meta->dim != dim || meta->dp != (dim + 31) / 32 * 32)
-		trident_index_check_report(check, 0,
-								   "says that vectors have %u dimensions, padded to %u; the column has %d",
-								   meta->dim, meta->dp, dim);
-	if (meta->format != (dim <= TRIDENT_INDEX_MAX_EXACT_DIM ? TRIDENT_INDEX_EXACT :
-						 meta->dp <= TRIDENT_SIMD_MAX_SIGN_DIM ? TRIDENT_INDEX_SIGNS :
-						 TRIDENT_INDEX_WIDE))
-		trident_index_check_report(check, 0,
-								   "has format %u, which is not that of %d dimensions",
-								   meta->format, dim);
-	if (meta->bits != 4 && (meta->bits != 8 || meta->dp > 4096))
-		trident_index_check_report(check, 0,
-								   "says that codes have %u bits a dimension",
-								   meta->bits);
-	if (meta->metric != metric)
-		trident_index_check_report(check, 0,
-								   "has metric %u; the operator class has %d",
-								   meta->metric, metric);
-	if (meta->has_key != (nkeys > 1))
-		trident_index_check_report(check, 0,
-								   meta->has_key ? "says that there is a key column; there is none" : "says that there is no key column; there is one");
-	return check->nproblems == before;
-}
-
 /* The recall curve: none of its points is beyond the lists or the one before. */
 static void
 check_curve(TridentIndexCheck *check)
@@ -120,6 +84,7 @@ check_meta(TridentIndexCheck *check)
 {
 	TridentIndexMeta *meta = &check->meta;
 	Page		page = (Page) check->page.data;
+	const char *problem;
 
 	if (RelationGetNumberOfBlocks(check->index) == 0)
 	{
@@ -145,16 +110,12 @@ check_meta(TridentIndexCheck *check)
 								   TRIDENT_INDEX_MAGIC, TRIDENT_INDEX_VERSION);
 		return false;
 	}
-	if (!meta_fits_definition(check))
-		return false;
-	if (meta->nlists < 1 || meta->nlists > TRIDENT_INDEX_MAX_LISTS ||
-		meta->ncoarse < 0 || meta->ncoarse > meta->nlists ||
-		BlockNumberIsValid(meta->model) != (meta->ncoarse > 0) ||
-		(meta->nlists > 1 && meta->ncoarse == 0))
+	problem = trident_index_meta_problem(check->index, meta);
+	if (!problem && BlockNumberIsValid(meta->model) != (meta->ncoarse > 0))
+		problem = "has a model without cells, or cells without a model";
+	if (problem)
 	{
-		trident_index_check_report(check, 0,
-								   "says that there are %d lists in %d cells",
-								   meta->nlists, meta->ncoarse);
+		trident_index_check_report(check, 0, "%s", problem);
 		return false;
 	}
 	if (meta->generation == 0 ||
@@ -490,7 +451,7 @@ check_list(TridentIndexCheck *check, int list)
 		trident_index_check_report(check, home,
 								   "says that list %d has %u pages; its chain has %u",
 								   list, entry->pages, pages);
-	if (!has_fill && (pages > 0 || BlockNumberIsValid(entry->fill)))
+	if (!has_fill && BlockNumberIsValid(entry->fill))
 		trident_index_check_report(check, home,
 								   "says that list %d is filled at block %u, which is not in its chain",
 								   list, entry->fill);

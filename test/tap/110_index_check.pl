@@ -100,6 +100,10 @@ my @damages = (
 		qr/^0\|says that the model begins at block 12345/ ],
 	[ 'meta directory', 'low', sub { bytes($_[0], 0, CONTENTS + 40, u32(0)) },
 		qr/^0\|says that the directory begins at block 0/ ],
+	[ 'meta padding', 'high', sub { bytes($_[0], 0, CONTENTS + 10, u16(32)) },
+		qr/^0\|says that vectors have 64 dimensions, padded to 32/ ],
+	[ 'meta without directory', 'low', sub { bytes($_[0], 0, CONTENTS + 40, u32(0xFFFFFFFF)) },
+		qr/^0\|says that the directory begins at block 4294967295/ ],
 	[ 'meta curve', 'low', sub { bytes($_[0], 0, CONTENTS + 56, pack('f', 'nan')) },
 		qr/^0\|has a recall curve that is none/ ],
 	[ 'meta lost', 'low', sub { bytes($_[0], 0, 0, "\0" x PAGE) },
@@ -334,7 +338,11 @@ foreach my $i (0 .. $#damages)
 	is($rc, 0, "$name: the session lives on");
 	like($err, qr/WARNING:  index "damage_$i" has a damaged page at block/, "$name: vacuum reports it")
 	  if $name eq 'page generation';
-	like($err, qr/ERROR:  index "damage_$i" has a damaged model/, "$name: an error, not a read beyond the lists")
+	like($err, qr/ERROR:  index "damage_$i" is damaged\nDETAIL:  It has a meta page that says that vectors/, "$name: an error, not vectors of that length")
+	  if $name =~ /^meta (dimensions|padding)/;
+	like($err, qr/ERROR:  index "damage_$i" is damaged\nDETAIL:  It has no directory/, "$name: an error, not what happens to be in memory")
+	  if $name eq 'meta without directory';
+	like($err, qr/ERROR:  index "damage_$i" is damaged\nDETAIL:  It has a damaged model/, "$name: an error, not a read beyond the lists")
 	  if $name eq 'cells';
 	like($err, qr/ERROR:  index "damage_$i" has a damaged address of a row/, "$name: an error, not a row of that address")
 	  if $name eq 'address';
