@@ -153,6 +153,7 @@ foreach my $dim (full() ? (40, 8) : (8))
 	untrained($dim, 11000);
 	foreach my $fault ('index-retrain-trained', 'index-write-claimed:exit:3',
 		'index-write-page:exit:30', 'index-retrain-sorted', 'index-retrain-written',
+		'index-retrain-frozen',
 		'index-retrain-switch', 'index-retrain-locked')
 	{
 		crash_at($fault =~ /:/ ? $fault : "$fault:exit", 'VACUUM item');
