@@ -110,7 +110,10 @@ static void
 add_places(TridentIngestSftp *sftp, int size)
 {
 	if (size > PLACES_MAX)
-		elog(ERROR, "too many requests under way on an SFTP connection");
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg_internal("too many requests under way on an SFTP connection"),
+				 errhint("Report this as an issue of trident.")));
 	sftp->table = sftp->table ? repalloc(sftp->table, sizeof(Request) * size) :
 		palloc(sizeof(Request) * size);
 	memset(sftp->table + sftp->size, 0, sizeof(Request) * (size - sftp->size));

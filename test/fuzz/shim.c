@@ -147,6 +147,12 @@ errcode(int sqlerrcode)
 }
 
 int
+errmsg_internal(const char *fmt,...)
+{
+	return 0;
+}
+
+int
 errmsg(const char *fmt,...)
 {
 	va_list		args;
@@ -154,6 +160,12 @@ errmsg(const char *fmt,...)
 	va_start(args, fmt);
 	vsnprintf(shim_message, sizeof(shim_message), fmt, args);
 	va_end(args);
+	return 0;
+}
+
+int
+errhint(const char *fmt,...)
+{
 	return 0;
 }
 

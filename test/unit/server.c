@@ -32,6 +32,18 @@ errstart_cold(int level, const char *domain)
 }
 
 int
+errcode(int sqlstate)
+{
+	return 0;
+}
+
+int
+errhint(const char *format,...)
+{
+	return 0;
+}
+
+int
 errmsg_internal(const char *format,...)
 {
 	puts(format);
