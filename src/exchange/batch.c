@@ -426,9 +426,36 @@ end_batches(SubTransactionId subid, bool is_leak)
 	}
 }
 
+/* Is the bound met over all processes? */
+static bool
+is_place_full(const TridentExchangeRoute *route)
+{
+	return trident_exchange_shared_count(route->place) >=
+		trident_exchange_engine_pool_size(route);
+}
+
+/*
+ * Nobody looks at a connection that is being made until the next call, which
+ * may never be, while it counts for the bound: none is left behind by an error,
+ * or where others may wait for it.
+ */
+static void
+drop_connecting(bool is_commit)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &engine->links)
+	{
+		TridentExchangeLink *link = dlist_container(TridentExchangeLink, node, iter.cur);
+
+		if (link->is_connecting && (!is_commit || is_place_full(link->route)))
+			trident_pool_drop(engine->pool, link->member);
+	}
+}
+
 /* Between transactions: close what may not be used any more, or is too old. */
 static void
-tidy_engine(void)
+tidy_engine(bool is_commit)
 {
 	dlist_iter	iter;
 	uint64		generation = trident_exchange_route_generation();
@@ -451,6 +478,7 @@ tidy_engine(void)
 		}
 		seen = generation;
 	}
+	drop_connecting(is_commit);
 	(void) trident_pool_sweep(engine->pool, GetCurrentTimestamp());
 
 	/* where the bound is met, nobody keeps what it does not use */
@@ -459,8 +487,7 @@ tidy_engine(void)
 		TridentExchangeLink *link = dlist_container(TridentExchangeLink, node, iter.cur);
 		TridentExchangeRoute *route = link->route;
 
-		if (trident_exchange_shared_count(route->place) <
-			trident_exchange_engine_pool_size(route))
+		if (!is_place_full(route))
 			continue;
 		(void) trident_pool_retire(engine->pool, route, true);
 		break;
@@ -476,14 +503,14 @@ end_transaction(XactEvent event, void *arg)
 		case XACT_EVENT_PARALLEL_ABORT:
 			end_batches(InvalidSubTransactionId, false);
 			trident_exchange_session_end_transaction(false);
-			tidy_engine();
+			tidy_engine(false);
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PARALLEL_COMMIT:
 		case XACT_EVENT_PREPARE:
 			end_batches(InvalidSubTransactionId, true);
 			trident_exchange_session_end_transaction(true);
-			tidy_engine();
+			tidy_engine(true);
 			break;
 		default:
 			break;

@@ -61,6 +61,24 @@ put_string(Space *space, const char *string)
 	return string ? put(space, string, strlen(string) + 1) : NULL;
 }
 
+/*
+ * The same of a text that a node sent, to be shown: what is no text in this
+ * database's encoding is not taken over.
+ */
+static char *
+put_message(Space *space, const char *string)
+{
+	char	   *copy = put_string(space, string);
+
+	if (copy && !pg_verifymbstr(copy, strlen(copy), true))
+	{
+		for (char *p = copy; *p; p++)
+			if (IS_HIGHBIT_SET(*p))
+				*p = '?';
+	}
+	return copy;
+}
+
 static int
 value_length(const TridentExchangeCall *call, int i)
 {
@@ -251,9 +269,9 @@ put_reply(Space *space, const TridentExchangeRun *run,
 	{
 		filled.origin = outcome->origin;
 		filled.sqlstate = outcome->sqlstate;
-		filled.message = put_string(space, outcome->message);
-		filled.detail = put_string(space, outcome->detail);
-		filled.hint = put_string(space, outcome->hint);
+		filled.message = put_message(space, outcome->message);
+		filled.detail = put_message(space, outcome->detail);
+		filled.hint = put_message(space, outcome->hint);
 	}
 	if (reply)
 		*reply = filled;

@@ -77,9 +77,8 @@ trident_exchange_conn_fail(TridentExchangeConn *conn, TridentExchangeOrigin orig
 	conn->events = 0;
 }
 
-/* The connection broke, or never was; libpq knows why. */
-static void
-fail_by_libpq(TridentExchangeConn *conn)
+void
+trident_exchange_conn_fail_by_libpq(TridentExchangeConn *conn)
 {
 	const char *message = conn->pg ? PQerrorMessage(conn->pg) : "out of memory";
 
@@ -114,7 +113,7 @@ flush(TridentExchangeConn *conn)
 
 	if (rc < 0)
 	{
-		fail_by_libpq(conn);
+		trident_exchange_conn_fail_by_libpq(conn);
 		return false;
 	}
 	set_events(conn, rc > 0);
@@ -159,7 +158,7 @@ trident_exchange_conn_read(TridentExchangeConn *conn)
 
 	if (!PQconsumeInput(conn->pg))
 	{
-		fail_by_libpq(conn);
+		trident_exchange_conn_fail_by_libpq(conn);
 		return false;
 	}
 	if (!is_counted)
@@ -212,7 +211,7 @@ trident_exchange_conn_open(const TridentExchangeRoute *route, TimestampTz connec
 	conn->started_at = GetCurrentTimestamp();
 	conn->connect_by = connect_by;
 	conn->socket = PGINVALID_SOCKET;
-	conn->timeout_ms = trident_exchange_route_timeout(trident_base_exchange_timeout);
+	conn->timeout_ms = route->timeout_ms;
 	if (!AcquireExternalFD())
 	{
 		trident_exchange_conn_fail(conn, TRIDENT_EXCHANGE_FROM_LIMIT,
@@ -225,12 +224,12 @@ trident_exchange_conn_open(const TridentExchangeRoute *route, TimestampTz connec
 	if (conn->pg == NULL)
 	{
 		ReleaseExternalFD();
-		fail_by_libpq(conn);
+		trident_exchange_conn_fail_by_libpq(conn);
 		return conn;
 	}
 	if (PQstatus(conn->pg) == CONNECTION_BAD)
 	{
-		fail_by_libpq(conn);
+		trident_exchange_conn_fail_by_libpq(conn);
 		return conn;
 	}
 	PQsetNoticeReceiver(conn->pg, ignore_notice, NULL);
@@ -274,7 +273,7 @@ trident_exchange_conn_advance(TridentExchangeConn *conn)
 		case TRIDENT_EXCHANGE_IDLE:
 			/* a notice, a changed parameter, or the end */
 			if (trident_exchange_conn_read(conn) && PQstatus(conn->pg) == CONNECTION_BAD)
-				fail_by_libpq(conn);
+				trident_exchange_conn_fail_by_libpq(conn);
 			break;
 		case TRIDENT_EXCHANGE_DEAD:
 			break;
@@ -296,7 +295,7 @@ begin_greeting(TridentExchangeConn *conn)
 	if (PQsetnonblocking(conn->pg, 1) != 0 || !PQenterPipelineMode(conn->pg) ||
 		!trident_exchange_greet_send(conn->pg))
 	{
-		fail_by_libpq(conn);
+		trident_exchange_conn_fail_by_libpq(conn);
 		return;
 	}
 	conn->state = TRIDENT_EXCHANGE_GREETING;
@@ -326,7 +325,7 @@ connect_further(TridentExchangeConn *conn)
 			begin_greeting(conn);
 			break;
 		default:
-			fail_by_libpq(conn);
+			trident_exchange_conn_fail_by_libpq(conn);
 			break;
 	}
 }
@@ -337,7 +336,14 @@ take_result(TridentExchangeConn *conn, PGresult *result)
 {
 	ExecStatusType status = PQresultStatus(result);
 
-	if (conn->state == TRIDENT_EXCHANGE_GREETING)
+	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK &&
+		status != PGRES_FATAL_ERROR && status != PGRES_PIPELINE_ABORTED)
+	{
+		/* of a COPY libpq would give the same result for ever */
+		PQclear(result);
+		fail_by_protocol(conn);
+	}
+	else if (conn->state == TRIDENT_EXCHANGE_GREETING)
 	{
 		trident_exchange_greet_take(conn, conn->step, result);
 		PQclear(result);
@@ -349,7 +355,7 @@ take_result(TridentExchangeConn *conn, PGresult *result)
 		conn->result = result;
 	}
 	else if (conn->step == conn->last_step && conn->result == NULL &&
-			 (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK))
+			 status != PGRES_PIPELINE_ABORTED)
 		conn->result = result;
 	else
 		PQclear(result);
@@ -386,7 +392,6 @@ end_pipeline(TridentExchangeConn *conn)
 	conn->preparing = NULL;
 	conn->set_timeout = 0;
 	conn->was_used = true;
-	drop_notifications(conn);
 	trident_exchange_conn_expect(conn, UNASKED_BYTES);
 	conn->state = TRIDENT_EXCHANGE_IDLE;
 	set_events(conn, false);
@@ -399,14 +404,15 @@ end_pipeline(TridentExchangeConn *conn)
 static void
 read_results(TridentExchangeConn *conn)
 {
-	while (conn->syncs > 0 && !PQisBusy(conn->pg))
+	while (conn->state != TRIDENT_EXCHANGE_DEAD && conn->syncs > 0 &&
+		   !PQisBusy(conn->pg))
 	{
 		PGresult   *result = PQgetResult(conn->pg);
 
 		if (PQstatus(conn->pg) == CONNECTION_BAD)
 		{
 			PQclear(result);
-			fail_by_libpq(conn);
+			trident_exchange_conn_fail_by_libpq(conn);
 			return;
 		}
 		if (result == NULL)
@@ -534,7 +540,7 @@ trident_exchange_conn_run(TridentExchangeConn *conn, const TridentExchangeCall *
 								 call->values, call->lengths, call->formats,
 								 call->binary);
 	if (!sent || !PQpipelineSync(conn->pg))
-		fail_by_libpq(conn);
+		trident_exchange_conn_fail_by_libpq(conn);
 	else
 		(void) flush(conn);
 }
@@ -544,6 +550,8 @@ trident_exchange_conn_clear(TridentExchangeConn *conn)
 {
 	PQclear(conn->result);
 	conn->result = NULL;
+	if (conn->pg)
+		drop_notifications(conn);
 }
 
 void
@@ -554,6 +562,8 @@ trident_exchange_conn_forget(TridentExchangeConn *conn, uint64 hash)
 	{
 		if (conn->prepared[i].sql && conn->prepared[i].hash == hash)
 		{
+			if (conn->preparing == &conn->prepared[i])
+				conn->preparing = NULL;
 			pfree(conn->prepared[i].sql);
 			conn->prepared[i].sql = NULL;
 		}

@@ -143,6 +143,9 @@ extern void trident_exchange_conn_fail(TridentExchangeConn *conn,
 									   TridentExchangeOrigin origin, int sqlstate,
 									   const char *message, const char *hint);
 
+/* The same; it broke, or never was, and libpq knows why. */
+extern void trident_exchange_conn_fail_by_libpq(TridentExchangeConn *conn);
+
 /* The error of an error result, in the outcome. */
 extern void trident_exchange_conn_explain(const PGresult *result,
 										  TridentExchangeOutcome *outcome);

@@ -760,6 +760,22 @@ static const TridentExchangeOutcome misfit = {
 	.message = "the node's answer is not one to what was sent"
 };
 
+/* No connection of the route is to use what it has prepared of this statement. */
+static void
+forget_prepared(TridentExchangeEngine *engine, const TridentExchangeRoute *route,
+				uint64 hash)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &engine->links)
+	{
+		TridentExchangeLink *link = dlist_container(TridentExchangeLink, node, iter.cur);
+
+		if (link->route == route)
+			trident_exchange_conn_forget(link->conn, hash);
+	}
+}
+
 /*
  * A bundle failed: whose fault that was shows when each call is sent by itself.
  * That it was sent before does not count.
@@ -769,7 +785,7 @@ disband(TridentExchangeEngine *engine, TridentExchangeLink *link,
 		const TridentExchangeOutcome *outcome)
 {
 	if (is_stale(outcome->sqlstate))
-		trident_exchange_conn_forget(link->conn, link->hash);
+		forget_prepared(engine, link->route, link->hash);
 	while (!dlist_is_empty(&link->tasks))
 	{
 		TridentExchangeTask *task = next_task(link);
@@ -827,7 +843,7 @@ statement_done(TridentExchangeEngine *engine, TridentExchangeLink *link)
 		if (is_worth_again(task, &outcome) && task->deadline > engine->now)
 		{
 			task->is_again = true;
-			trident_exchange_conn_forget(link->conn, link->hash);
+			forget_prepared(engine, link->route, link->hash);
 			enqueue(engine, task, true);
 		}
 		else

@@ -268,6 +268,10 @@ typedef struct TridentExchangeNode
 	int			connect_timeout_ms;
 } TridentExchangeNode;
 
+/* Is the server one of postgres_fdw, as nodes are? */
+struct ForeignServer;
+extern bool trident_exchange_is_node(const struct ForeignServer *server);
+
 typedef void (*TridentExchangeNodeLookup) (Oid node, TridentExchangeNode *settings);
 /* Set it; NULL, as at first: every node has the defaults. */
 extern void trident_exchange_set_lookup(TridentExchangeNodeLookup lookup);

@@ -215,9 +215,12 @@ password_is_required(const UserMapping *mapping)
 	return true;
 }
 
-/* The session settings of a class, after those that the server asks for. */
+/*
+ * The session settings of a class, after those that the server asks for.
+ * timeout_ms: how long a statement may take that says nothing else.
+ */
 static char *
-session_options(const char *own, TridentExchangeClass call_class)
+session_options(const char *own, TridentExchangeClass call_class, int timeout_ms)
 {
 	StringInfoData buf;
 
@@ -230,7 +233,7 @@ session_options(const char *own, TridentExchangeClass call_class)
 	else
 		appendStringInfo(&buf,
 						 " -c statement_timeout=%d -c idle_in_transaction_session_timeout=10000",
-						 trident_exchange_route_timeout(trident_base_exchange_timeout));
+						 timeout_ms);
 	if (call_class == TRIDENT_EXCHANGE_READ || call_class == TRIDENT_EXCHANGE_CONTROL)
 		appendStringInfoString(&buf, " -c default_transaction_read_only=on");
 	return buf.data;
@@ -238,7 +241,8 @@ session_options(const char *own, TridentExchangeClass call_class)
 
 /* Complete the options with what every connection of ours has. */
 static void
-add_our_options(Options *options, const char *name, TridentExchangeClass call_class)
+add_our_options(Options *options, const char *name, TridentExchangeClass call_class,
+				int timeout_ms)
 {
 	static const char *const class_names[] = {"read", "write", "control", "session"};
 
@@ -246,7 +250,7 @@ add_our_options(Options *options, const char *name, TridentExchangeClass call_cl
 			   psprintf("trident/%s/%s", name, class_names[call_class]));
 	set_option(options, "client_encoding", GetDatabaseEncodingName());
 	set_option(options, "options",
-			   session_options(get_option(options, "options"), call_class));
+			   session_options(get_option(options, "options"), call_class, timeout_ms));
 	/*
 	 * Nothing of the server's operating system user is borrowed.  There cannot
 	 * be a file of that name; of /dev/null libpq complains to stderr.
@@ -260,13 +264,12 @@ add_our_options(Options *options, const char *name, TridentExchangeClass call_cl
 	default_option(options, "tcp_user_timeout", "9000");
 }
 
-/* Gather the options for a server and mapping, checked for the role. */
+/* Gather the options of the route for a server and mapping, checked for its role. */
 static void
 build_options(Options *options, const ForeignServer *server,
-			  const UserMapping *mapping, Oid role, TridentExchangeClass call_class,
-			  bool *needs_password)
+			  const UserMapping *mapping, TridentExchangeRoute *route)
 {
-	bool		is_superuser = superuser_arg(role);
+	bool		is_superuser = superuser_arg(route->key.role);
 	PQconninfoOption *known = PQconndefaults();
 	const char *password;
 
@@ -288,16 +291,17 @@ build_options(Options *options, const ForeignServer *server,
 	}
 	PG_END_TRY();
 
-	*needs_password = !is_superuser && password_is_required(mapping);
+	route->needs_password = !is_superuser && password_is_required(mapping);
 	password = get_option(options, "password");
-	if (*needs_password && (password == NULL || password[0] == '\0'))
+	if (route->needs_password && (password == NULL || password[0] == '\0'))
 		ereport(ERROR,
 				(errcode(ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED),
 				 errmsg("password is required"),
 				 errdetail("Roles that are not superusers must provide a password in the user mapping for server \"%s\".",
 						   server->servername),
 				 errhint("Set one with ALTER USER MAPPING ... OPTIONS (ADD password '...').")));
-	add_our_options(options, server->servername, call_class);
+	add_our_options(options, server->servername, route->key.call_class,
+					route->timeout_ms);
 }
 
 /* Hash of what names the other end, so that databases and roles share a cap. */
@@ -327,6 +331,12 @@ trident_exchange_set_lookup(TridentExchangeNodeLookup lookup)
 	node_lookup = lookup;
 }
 
+bool
+trident_exchange_is_node(const ForeignServer *server)
+{
+	return strcmp(GetForeignDataWrapper(server->fdwid)->fdwname, "postgres_fdw") == 0;
+}
+
 /* The node's server, an error unless it is one. */
 static ForeignServer *
 node_server(Oid node)
@@ -338,7 +348,7 @@ node_server(Oid node)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("node with OID %u does not exist", node),
 				 errhint("It may have been dropped meanwhile: run the statement again.")));
-	if (strcmp(GetForeignDataWrapper(server->fdwid)->fdwname, "postgres_fdw") != 0)
+	if (!trident_exchange_is_node(server))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("server \"%s\" is not a node", server->servername),
@@ -355,8 +365,8 @@ fill_route(TridentExchangeRoute *route)
 	UserMapping *mapping = GetUserMapping(route->key.role, route->key.server);
 	Options		options;
 
-	build_options(&options, server, mapping, route->key.role,
-				  route->key.call_class, &route->needs_password);
+	route->timeout_ms = trident_exchange_route_timeout(trident_base_exchange_timeout);
+	build_options(&options, server, mapping, route);
 	options.keywords[options.n] = options.values[options.n] = NULL;
 	route->keywords = palloc(sizeof(char *) * (options.n + 1));
 	route->values = palloc(sizeof(char *) * (options.n + 1));

@@ -51,6 +51,7 @@ typedef struct TridentExchangeRoute
 	const char **keywords;		/* for PQconnectStartParams */
 	const char **values;
 	bool		needs_password; /* ... to have been used when connected */
+	int			timeout_ms;		/* statement_timeout of a new connection */
 	uint64		place;			/* hash of host and port */
 	TridentExchangeNode settings;
 

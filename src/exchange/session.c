@@ -125,9 +125,7 @@ conclude(TridentExchangeSession *session, PGresult *result)
 	trident_exchange_conn_clear(conn);
 	conn->result = result;		/* freed with it, whatever happens */
 	if (conn->state != TRIDENT_EXCHANGE_DEAD && result == NULL)
-		trident_exchange_conn_fail(conn, TRIDENT_EXCHANGE_FROM_CONNECT,
-								   TRIDENT_ERRCODE_EXCHANGE_UNREACHABLE,
-								   PQerrorMessage(conn->pg), NULL);
+		trident_exchange_conn_fail_by_libpq(conn);
 	if (conn->state == TRIDENT_EXCHANGE_DEAD)
 		trident_exchange_conn_outcome(conn, &outcome);
 	else
@@ -239,9 +237,7 @@ connect_session(TridentExchangeRoute *route, int flags, TimestampTz deadline,
 	PG_END_TRY();
 	if (session->conn->state == TRIDENT_EXCHANGE_IDLE &&
 		!PQexitPipelineMode(session->conn->pg))
-		trident_exchange_conn_fail(session->conn, TRIDENT_EXCHANGE_FROM_CONNECT,
-								   TRIDENT_ERRCODE_EXCHANGE_UNREACHABLE,
-								   PQerrorMessage(session->conn->pg), NULL);
+		trident_exchange_conn_fail_by_libpq(session->conn);
 	return session;
 }
 
@@ -332,9 +328,7 @@ trident_exchange_session_send(TridentExchangeSession *session,
 	if (!PQsendQueryParams(conn->pg, call->sql, call->nparams, call->types, call->values,
 						   call->lengths, call->formats, call->binary) ||
 		PQflush(conn->pg) < 0)
-		trident_exchange_conn_fail(conn, TRIDENT_EXCHANGE_FROM_CONNECT,
-								   TRIDENT_ERRCODE_EXCHANGE_UNREACHABLE,
-								   PQerrorMessage(conn->pg), NULL);
+		trident_exchange_conn_fail_by_libpq(conn);
 }
 
 /*
@@ -363,9 +357,7 @@ wait_for_result(TridentExchangeSession *session)
 		(void) trident_exchange_conn_read(conn);
 	}
 	if (conn->state != TRIDENT_EXCHANGE_DEAD)
-		trident_exchange_conn_fail(conn, TRIDENT_EXCHANGE_FROM_CONNECT,
-								   TRIDENT_ERRCODE_EXCHANGE_UNREACHABLE,
-								   PQerrorMessage(conn->pg), NULL);
+		trident_exchange_conn_fail_by_libpq(conn);
 	return false;
 }
 
@@ -382,7 +374,8 @@ trident_exchange_session_receive(TridentExchangeSession *session)
 		conn->result = result;
 		if (PQresultStatus(result) == PGRES_COPY_IN)
 			break;
-		if (PQresultStatus(result) == PGRES_COPY_OUT)
+		if (PQresultStatus(result) == PGRES_COPY_OUT ||
+			PQresultStatus(result) == PGRES_COPY_BOTH)
 		{
 			trident_exchange_conn_fail(conn, TRIDENT_EXCHANGE_FROM_LIMIT,
 									   ERRCODE_FEATURE_NOT_SUPPORTED,
@@ -440,9 +433,7 @@ trident_exchange_session_copy_end(TridentExchangeSession *session, bool abandon)
 			fail_by_timeout(conn);
 	}
 	if (rc < 0)
-		trident_exchange_conn_fail(conn, TRIDENT_EXCHANGE_FROM_CONNECT,
-								   TRIDENT_ERRCODE_EXCHANGE_UNREACHABLE,
-								   PQerrorMessage(conn->pg), NULL);
+		trident_exchange_conn_fail_by_libpq(conn);
 	conn->events = WL_SOCKET_READABLE;
 	return trident_exchange_session_receive(session);
 }

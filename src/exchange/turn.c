@@ -144,10 +144,11 @@ update_set(TridentExchangeEngine *engine)
 	{
 		MemoryContext old = MemoryContextSwitchTo(engine->context);
 
-		engine->set = TridentCreateWaitEventSet(engine->context, engine->nlinks + 2);
 		if (engine->occurred)
 			pfree(engine->occurred);
+		engine->occurred = NULL;
 		engine->occurred = palloc(sizeof(WaitEvent) * (engine->nlinks + 2));
+		engine->set = TridentCreateWaitEventSet(engine->context, engine->nlinks + 2);
 		AddWaitEventToSet(engine->set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 		AddWaitEventToSet(engine->set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
 		dlist_foreach(iter, &engine->links)

@@ -22,6 +22,7 @@
 
 #include "base/compat.h"
 #include "base/sql.h"
+#include "exchange/exchange.h"
 #include "node/node.h"
 
 PG_FUNCTION_INFO_V1(trident_node_add);
@@ -48,7 +49,7 @@ trident_node_server(const char *name)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("node \"%s\" does not exist", name),
 				 errhint("Add it with trident_node_add(), or name one of view trident.node.")));
-	if (strcmp(GetForeignDataWrapper(server->fdwid)->fdwname, "postgres_fdw") != 0)
+	if (!trident_exchange_is_node(server))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("server \"%s\" is not a node", name),
