@@ -62,8 +62,11 @@ sample_callback(Relation index, ItemPointer tid, Datum *values, bool *isnull,
 	MemoryContext old;
 	int64		place;
 
-	/* Of a dead row vacuum may be taking the TOAST chunks away. */
-	if (isnull[0] || !is_alive)
+	/*
+	 * Dead rows that are still there count, since they stand in the index; but
+	 * the TOAST chunks of one may be on their way out.
+	 */
+	if (isnull[0] || (!is_alive && state->target > 0))
 		return;
 	state->seen++;
 	if (state->target == 0)
