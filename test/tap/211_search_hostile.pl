@@ -15,7 +15,8 @@ my @nodes = map { PostgreSQL::Test::Cluster->new("hostile_$_") } 0 .. 1;
 for my $node (@nodes)
 {
 	$node->init;
-	$node->append_conf('postgresql.conf', "session_preload_libraries = trident\nautovacuum = off\njit = off\nsearch_path = '\"\$user\", public, trident'\n");
+	# by TCP the kernel counts what came; elsewhere it is known in part
+	$node->append_conf('postgresql.conf', "listen_addresses = '127.0.0.1'\nsession_preload_libraries = trident\nautovacuum = off\njit = off\nsearch_path = '\"\$user\", public, trident'\n");
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION trident');
 }
@@ -61,7 +62,7 @@ $home->safe_psql('postgres', sprintf(
 		CREATE USER MAPPING FOR CURRENT_USER SERVER far;
 		CREATE TABLE part (%s) PARTITION BY LIST (id);
 		CREATE FOREIGN TABLE part_0 PARTITION OF part DEFAULT SERVER far},
-		$far->host, $far->port, $columns));
+		'127.0.0.1', $far->port, $columns));
 $home->safe_psql('postgres', <<'SQL');
 CREATE FUNCTION search(rounds integer, OUT state text, OUT times bigint) RETURNS SETOF record LANGUAGE plpgsql AS $$
 DECLARE states text[];
@@ -140,7 +141,7 @@ SQL
 		like($session->query_safe("SELECT current_setting('test.state')"), qr/^TR005 .*more than an answer may have/, "endless $what, $mode: given up");
 		cmp_ok(most_memory($pid), '<', 160, "endless $what, $mode: the session has not grown");
 		my $worker = $session->query_safe("SELECT max(pid) FROM trident.stat_worker WHERE kind = 'exchange'");
-		cmp_ok(most_memory($worker), '<', 100, "endless $what, $mode: nor the worker") if $worker ne '';
+		cmp_ok(most_memory($worker), '<', 160, "endless $what, $mode: nor the worker") if $worker ne '';
 		$session->quit;
 	}
 	ok($far->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name LIKE 'trident%' AND state = 'active'"),
