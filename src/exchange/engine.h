@@ -169,6 +169,10 @@ extern void trident_exchange_engine_advance(TridentExchangeEngine *engine,
 /* turn.c: what is waited for has changed. */
 extern void trident_exchange_engine_drop_set(TridentExchangeEngine *engine);
 
+/* For task.c: the connection has come about, or will not; no statement runs. */
+extern void trident_exchange_engine_end_connecting(TridentExchangeLink *link);
+extern void trident_exchange_engine_end_statement(TridentExchangeLink *link);
+
 /* How many connections there may be to its place. */
 extern int	trident_exchange_engine_pool_size(const TridentExchangeRoute *route);
 

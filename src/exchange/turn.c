@@ -3,7 +3,7 @@
  *	  What runs calls: the wait for all connections, and the passing of time.
  *
  * A turn: hand connections to tasks that wait (grow.c), wait for a socket or
- * the latch, let the connections that have something go on (engine.c), give up
+ * the latch, let the connections that have something go on (task.c), give up
  * tasks whose time is over, hand out connections again.
  *
  * A set of wait events cannot lose one, so it is made anew when a connection
