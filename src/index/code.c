@@ -278,17 +278,6 @@ trident_index_encode(const TridentIndexCoder *coder, const float *raw,
 	encode_fine(coder, x, centroid, &sums, row);
 }
 
-void
-trident_index_encode_signs(const TridentIndexCoder *coder, const float *x,
-						   const float *centroid, uint8 *signs, float *add,
-						   float *rescale)
-{
-	CodeSums	sums;
-
-	residual_sums(coder, x, centroid, &sums);
-	encode_signs(coder, x, centroid, &sums, signs, add, rescale);
-}
-
 /* An empty query: one chunk with room for all that the format uses. */
 static TridentIndexQuery *
 allocate_query(const TridentIndexLayout *layout)

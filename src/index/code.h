@@ -83,12 +83,6 @@ extern void trident_index_encode(const TridentIndexCoder *coder,
 								 const float *raw, const float *x,
 								 const float *centroid, TridentIndexRow *row);
 
-/* The sign code alone: signs[dp / 8] and its factors. */
-extern void trident_index_encode_signs(const TridentIndexCoder *coder,
-									   const float *x, const float *centroid,
-									   uint8 *signs, float *add,
-									   float *rescale);
-
 /*
  * Prepare a query in one chunk of the current context.  NULL where no row is
  * nearer to it than another: zero under cosine, or so long that squares

@@ -10,6 +10,10 @@
  * that they have found are merged.  What is nearest is told by distance, then
  * list, so that the curve does not depend on who met which row.
  *
+ * The same rows tell how patient a scan must be: after how many lists in a row
+ * that bring none of the nearest so far it may stop.  Easy queries stop early,
+ * hard ones late, where one number of lists serves both badly.
+ *
  * For k above 100 a sample of the rows, one in k / 100, stands for all: the k
  * nearest of all are the 100 nearest of such a sample, about.
  *
@@ -46,6 +50,9 @@ margin(float target)
 {
 	return target < 0.93f ? 1.10 : target < 0.98f ? 1.15 : 1.20;
 }
+
+/* Of fewer lists than this the number in the curve is scored: patience is coarse. */
+#define FEW_LISTS 32
 
 /* Products of so many queries with a batch are made at a time. */
 #define QUERIES_AT_ONCE 64
@@ -323,6 +330,108 @@ count_shares(Neighbors *found, int stride, const int *rank, int nlists,
 	}
 }
 
+/* A neighbor on the way through the lists: where, and as which of them. */
+typedef struct Visit
+{
+	int			rank;			/* of its list */
+	int			place;			/* among the neighbors, 0 is the nearest */
+} Visit;
+
+static int
+compare_visits(const void *a, const void *b)
+{
+	const Visit *x = a;
+	const Visit *y = b;
+
+	return x->rank != y->rank ? x->rank - y->rank : x->place - y->place;
+}
+
+/* The lists of a query that bring one of the nearest so far: their ranks. */
+typedef struct Gains
+{
+	int			n;
+	int			ranks[MAX_NEIGHBORS];
+} Gains;
+
+/* Is place among the nearest so far?  If so keep it, in order. */
+static bool
+keep_nearest(int *nearest, int *n, int place)
+{
+	int			i;
+
+	if (*n == TRIDENT_INDEX_NEAREST && place > nearest[*n - 1])
+		return false;
+	if (*n < TRIDENT_INDEX_NEAREST)
+		(*n)++;
+	for (i = *n - 1; i > 0 && nearest[i - 1] > place; i--)
+		nearest[i] = nearest[i - 1];
+	nearest[i] = place;
+	return true;
+}
+
+/*
+ * Go through the lists of a query, as far as they have neighbors, which are
+ * sorted: note what brings gains, and the share of rows found with a patience
+ * of 1 + (index into share).  That is the longest way from one gain to the
+ * next up to the row's.
+ */
+static void
+count_gains(const Neighbors *found, const int *rank, int nqueries,
+			Gains *gains, double *share)
+{
+	Visit		visits[MAX_NEIGHBORS];
+	int			nearest[TRIDENT_INDEX_NEAREST];
+	int			nnearest = 0;
+	int			wanted = Min(TRIDENT_INDEX_PATIENT_ROWS, found->n);
+	int			last = -1;
+	int			patience = 1;
+
+	for (int i = 0; i < found->n; i++)
+		visits[i] = (Visit) {.rank = rank[found->heap[i].list], .place = i};
+	qsort(visits, found->n, sizeof(Visit), compare_visits);
+	gains->n = 0;
+	for (int i = 0; i < found->n; i++)
+	{
+		/* a row among the nearest of all is so whenever it is met */
+		if (keep_nearest(nearest, &nnearest, visits[i].place) &&
+			visits[i].rank > last)
+		{
+			patience = Max(patience, visits[i].rank - last);
+			last = visits[i].rank;
+			gains->ranks[gains->n++] = last;
+		}
+		if (visits[i].place < wanted)
+			share[patience - 1] += 1.0 / wanted / nqueries;
+	}
+}
+
+/* How many lists a scan scores with a patience. */
+static int
+patient_lists(const Gains *gains, float patience, int nlists)
+{
+	int			last = -1;
+
+	for (int i = 0; i < gains->n && gains->ranks[i] - last <= patience; i++)
+		last = gains->ranks[i];
+	return (int) Min(nlists, last + 1 + ceilf(patience));
+}
+
+/* The meta page's patience, from the gains of all queries. */
+static void
+fill_patience(TridentIndexMeta *meta, const Gains *gains, int nqueries,
+			  const double *share)
+{
+	fill_curve_row(meta->patience, share, meta->nlists);
+	for (int i = 0; i < TRIDENT_INDEX_CURVE_TARGETS; i++)
+	{
+		double		sum = 0;
+
+		for (int q = 0; q < nqueries; q++)
+			sum += patient_lists(&gains[q], meta->patience[i], meta->nlists);
+		meta->patient_lists[i] = sum / nqueries;
+	}
+}
+
 void
 trident_index_curve_measure(const TridentIndexModel *model,
 							TridentIndexMeta *meta,
@@ -331,12 +440,16 @@ trident_index_curve_measure(const TridentIndexModel *model,
 {
 	int			n = nearest->nqueries;
 	double	   *shares;
+	double	   *patience_share;
+	Gains	   *gains;
 	int		   *rank;
 
 	if (meta->nlists <= 1 || n == 0)
 		return;
-	shares = palloc_extended(sizeof(double) * meta->nlists * TRIDENT_INDEX_CURVE_KS,
+	shares = palloc_extended(sizeof(double) * meta->nlists * (TRIDENT_INDEX_CURVE_KS + 1),
 							 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	patience_share = shares + (Size) TRIDENT_INDEX_CURVE_KS * meta->nlists;
+	gains = palloc(sizeof(Gains) * n);
 	rank = palloc(sizeof(int) * meta->nlists);
 	for (int q = 0; q < n; q++)
 	{
@@ -346,6 +459,8 @@ trident_index_curve_measure(const TridentIndexModel *model,
 		for (int s = 0; s < STRIDES; s++)
 			count_shares(&nearest->of[q * STRIDES + s], (int) strides[s], rank,
 						 meta->nlists, n, shares);
+		count_gains(&nearest->of[q * STRIDES], rank, n, &gains[q],
+					patience_share);
 	}
 	for (int row = 0; row < TRIDENT_INDEX_CURVE_KS; row++)
 	{
@@ -353,19 +468,21 @@ trident_index_curve_measure(const TridentIndexModel *model,
 			fill_curve_row(meta->curve[row], shares + (Size) row * meta->nlists,
 						   meta->nlists);
 	}
+	fill_patience(meta, gains, n, patience_share);
 	meta->curve_queries = n;
 	pfree(shares);
+	pfree(gains);
 	pfree(rank);
 }
 
 /*
- * Lists for a target from one row of the curve.  Between its points the
- * logarithm of lists is taken as linear in that of the share missed.
+ * Lists for a target from one row of the curve, or what is like one.  Between
+ * its points the logarithm of lists is taken as linear in that of the share
+ * missed.
  */
 static double
-row_lists(const TridentIndexMeta *meta, int row, double target)
+row_lists(const TridentIndexMeta *meta, const float *lists, double target)
 {
-	const float *lists = meta->curve[row];
 	const float *targets = trident_index_curve_targets;
 	int			last = TRIDENT_INDEX_CURVE_TARGETS - 1;
 	int			i;
@@ -391,22 +508,33 @@ trident_index_curve_lists(const TridentIndexMeta *meta, double k, double target)
 	double		lists;
 	int			i;
 
-	if (target >= 1 || meta->nlists <= 1 ||
-		k > ks[TRIDENT_INDEX_CURVE_KS - 1])
+	if (target >= 1 || meta->nlists <= 1)
 		return meta->nlists;
 	if (k <= ks[0])
-		lists = row_lists(meta, 0, target);
+		lists = row_lists(meta, meta->curve[0], target);
 	else
 	{
 		double		below;
 		double		above;
 
-		for (i = 1; k > ks[i]; i++)
+		/* beyond the last k the curve goes on as it went up to there */
+		for (i = 1; i < TRIDENT_INDEX_CURVE_KS - 1 && k > ks[i]; i++)
 			;
-		below = row_lists(meta, i - 1, target);
-		above = row_lists(meta, i, target);
+		below = row_lists(meta, meta->curve[i - 1], target);
+		above = row_lists(meta, meta->curve[i], target);
 		lists = exp(log(below) + (log(k) - log(ks[i - 1])) /
 					(log(ks[i]) - log(ks[i - 1])) * (log(above) - log(below)));
 	}
 	return (int) Max(1, Min(ceil(lists), meta->nlists));
+}
+
+int
+trident_index_curve_patience(const TridentIndexMeta *meta, double target,
+							 double *mean)
+{
+	if (target >= 1 || meta->nlists < FEW_LISTS || meta->patience[0] <= 0)
+		return 0;
+	if (mean)
+		*mean = row_lists(meta, meta->patient_lists, target);
+	return (int) Max(1, ceil(row_lists(meta, meta->patience, target)));
 }

@@ -22,10 +22,18 @@ extern const float trident_index_curve_targets[TRIDENT_INDEX_CURVE_TARGETS];
 
 /*
  * Lists to probe so that recall@k reaches target (0..1; 1: all lists),
- * interpolated.  k may be any number >= 1.
+ * interpolated, or extrapolated.  k may be any number >= 1.
  */
 extern int	trident_index_curve_lists(const TridentIndexMeta *meta,
 									  double k, double target);
+
+/*
+ * Lists without any of the nearest rows so far after which a scan for
+ * TRIDENT_INDEX_PATIENT_ROWS has reached target; 0: not known.  In *mean, if
+ * not NULL, how many lists such scans score on average.
+ */
+extern int	trident_index_curve_patience(const TridentIndexMeta *meta,
+										 double target, double *mean);
 
 /*
  * The nearest rows of each query, among the rows that were met so far: one

@@ -219,10 +219,11 @@ codes_bytes(const TridentIndexMeta *meta)
 
 	if (meta->format != TRIDENT_INDEX_SIGNS || meta->nlists <= 1)
 		return 0;
-	return MAXALIGN(padded * meta->dp / 8 + sizeof(float) * (2 * padded + meta->dp));
+	return MAXALIGN(padded * meta->dp / 8 + (Size) meta->nlists * meta->dp +
+					sizeof(float) * (4 * padded + meta->dp));
 }
 
-/* Make the sign codes of the centroids in chunk, of codes_bytes(). */
+/* Make the codes of the centroids in chunk, of codes_bytes(). */
 static void
 make_codes(TridentIndexModel *model, char *chunk)
 {
@@ -230,30 +231,44 @@ make_codes(TridentIndexModel *model, char *chunk)
 	TridentIndexCentroidCodes *codes = &model->codes;
 	Size		padded = (c->nlists + TRIDENT_SIMD_LANES - 1) /
 		TRIDENT_SIMD_LANES * TRIDENT_SIMD_LANES;
-	uint8	   *signs = palloc(c->dp / 8);
+	TridentIndexMeta meta = model->meta;
+	TridentIndexCoder coder;
+	TridentIndexRow *row;
 	int			i;
 	int			j;
 
+	meta.bits = 8;
+	trident_index_coder_init(&coder, &meta, false);
+	row = palloc0(trident_index_row_bytes(&coder.layout));
 	memset(chunk, 0, codes_bytes(&model->meta));
 	codes->mean = (float *) chunk;
-	codes->add = codes->mean + c->dp;
+	codes->sign_add = codes->mean + c->dp;
+	codes->sign_rescale = codes->sign_add + padded;
+	codes->add = codes->sign_rescale + padded;
 	codes->rescale = codes->add + padded;
 	codes->signs = (uint8 *) (codes->rescale + padded);
+	codes->fine = codes->signs + padded * c->dp / 8;
 	for (i = 0; i < c->nlists; i++)
 		for (j = 0; j < c->dp; j++)
 			codes->mean[j] += c->lists[(Size) i * c->dp + j] / c->nlists;
 	for (i = 0; i < c->nlists; i++)
 	{
+		const float *centroid = c->lists + (Size) i * c->dp;
 		uint8	   *lane = codes->signs + i / TRIDENT_SIMD_LANES *
 			TRIDENT_SIMD_SIGN_BLOCK(c->dp) + i % TRIDENT_SIMD_LANES;
 
-		trident_index_encode_signs(&model->coder, c->lists + (Size) i * c->dp,
-								   codes->mean, signs, &codes->add[i],
-								   &codes->rescale[i]);
+		trident_index_encode(&coder, centroid, centroid, codes->mean, row);
+		codes->sign_add[i] = row->sign_add;
+		codes->sign_rescale[i] = row->sign_rescale;
+		codes->add[i] = row->add;
+		codes->rescale[i] = row->rescale;
 		for (j = 0; j < c->dp / 8; j++)
-			lane[j * TRIDENT_SIMD_LANES] = signs[j];
+			lane[j * TRIDENT_SIMD_LANES] = TridentIndexRowSigns(row)[j];
+		memcpy(codes->fine + (Size) i * c->dp,
+			   trident_index_row_values(&coder.layout, row), c->dp);
 	}
-	pfree(signs);
+	pfree(row);
+	pfree(coder.signs);
 }
 
 TridentIndexModel *

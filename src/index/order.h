@@ -27,6 +27,11 @@ typedef struct TridentIndexOrder
 	int			nknown;
 	TridentIndexProbe *lists;
 	float	   *estimates;		/* infinite: known; NULL: all are known */
+
+	/* of the query, for values from codes; where there are estimates */
+	float		mean_value;
+	float		query_norm2;
+	float		fine_offset;
 } TridentIndexOrder;
 
 /* order.c */

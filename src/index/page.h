@@ -34,7 +34,7 @@
 #include "base/compat.h"
 
 #define TRIDENT_INDEX_MAGIC		0x54524944	/* "TRID" */
-#define TRIDENT_INDEX_VERSION	2
+#define TRIDENT_INDEX_VERSION	3
 #define TRIDENT_INDEX_PAGE_ID	0xFF54
 
 #define TRIDENT_INDEX_META_BLOCK 0
@@ -115,6 +115,14 @@ StaticAssertDecl(sizeof(TridentIndexOpaque) == 16, "head of a page");
 #define TRIDENT_INDEX_CURVE_TARGETS 12
 
 /*
+ * A scan for TRIDENT_INDEX_PATIENT_ROWS rows or fewer watches the
+ * TRIDENT_INDEX_NEAREST nearest rows so far: it stops after "patience" lists
+ * that brought none of them.  0 means not measured.
+ */
+#define TRIDENT_INDEX_PATIENT_ROWS 10
+#define TRIDENT_INDEX_NEAREST 12
+
+/*
  * Meta page.  What stands before "generation" is fixed for the life of the
  * index; the rest changes when the index trains itself.
  */
@@ -138,6 +146,8 @@ typedef struct TridentIndexMeta
 	uint32		curve_queries;	/* queries that the curve was measured with */
 	double		trained_rows;	/* rows when the model was trained */
 	float		curve[TRIDENT_INDEX_CURVE_KS][TRIDENT_INDEX_CURVE_TARGETS];
+	float		patience[TRIDENT_INDEX_CURVE_TARGETS];
+	float		patient_lists[TRIDENT_INDEX_CURVE_TARGETS]; /* scored then, on average */
 } TridentIndexMeta;
 
 #define TridentIndexPageMeta(page) ((TridentIndexMeta *) TridentIndexPageContents(page))

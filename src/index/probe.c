@@ -24,8 +24,12 @@
 #include "base/guc.h"
 #include "index/scan.h"
 
-/* Of the share of rows that may be missed, what is for the 100th and others. */
-#define LEAST_MISS 0.6
+/*
+ * Of the share of rows that may be missed, what is for the i-th: this much less
+ * for each tenfold i, down to the least.
+ */
+#define MISS_DECAY 0.4
+#define LEAST_MISS 0.4
 
 /* Most blocks of 16 rows that a page has. */
 #define MAX_BLOCKS 64
@@ -41,6 +45,10 @@ trident_index_probes_for(TridentIndexScan *so, int64 i)
 	if (trident_base_index_probes > 0)
 		return Min(trident_base_index_probes, so->order.nlists);
 
+	/* a few rows are asked for: go on while lists bring some of the nearest */
+	if (i <= TRIDENT_INDEX_PATIENT_ROWS && so->patience > 0)
+		return Min(so->gained + so->patience, so->order.nlists);
+
 	/*
 	 * 10 rows are asked for so often that fewer are not worth a lesser start.
 	 * Of more rows the i-th is to be found as surely as the curve has it for
@@ -53,7 +61,7 @@ trident_index_probes_for(TridentIndexScan *so, int64 i)
 	k = i <= 10 ? 10 : 2.0 * i;
 	if (i > 10)
 		target = 1 - (1 - target) *
-			Max(LEAST_MISS, 1 - (1 - LEAST_MISS) * log10(i / 10.0));
+			Max(LEAST_MISS, 1 - MISS_DECAY * log10(i / 10.0));
 
 	/*
 	 * Among rows of one label, the i-th nearest is about the (i / share)-th of
@@ -62,6 +70,20 @@ trident_index_probes_for(TridentIndexScan *so, int64 i)
 	if (so->nlabels >= 0 && so->nprobed > 0)
 		k *= (so->stats.codes_scanned + 1.0) / (so->nmatched + 1.0);
 	return trident_index_curve_lists(&so->meta, k, target);
+}
+
+void
+trident_index_be_patient(TridentIndexScan *so)
+{
+	double		typical = 0;
+
+	so->patience = 0;
+	/* rows of one label come at longer intervals than have been measured */
+	if (so->nlabels < 0)
+		so->patience = trident_index_curve_patience(&so->meta,
+													trident_base_index_target_recall,
+													&typical);
+	so->typical = (int) typical;
 }
 
 /* The lanes of a block of 16 rows that have a label looked for. */
@@ -112,6 +134,8 @@ refine(TridentIndexScan *so, const TridentIndexProbe *probe,
 	trident_index_candidate_add(so, bound, tid);
 	if (!isinf(estimate))
 		trident_index_best_add(so, estimate);
+	else
+		so->gained = so->nprobed + 1;	/* near or far, only its row can tell */
 }
 
 /* Bring a row towards the processor. */
@@ -395,7 +419,9 @@ trident_index_probe(IndexScanDesc scan, int upto)
 	if (model->meta.generation != so->meta.generation)
 		return false;
 	upto = Min(upto, so->order.nlists);
-	trident_index_order_extend(&so->order, model, so->query, upto);
+	/* at once for all that will be asked for by and by */
+	trident_index_order_extend(&so->order, model, so->query,
+							   Min(Max(upto, so->typical), so->order.nlists));
 	while (so->nprobed < upto)
 	{
 		TridentIndexProbe *probes = &so->order.lists[so->nprobed];

@@ -24,8 +24,11 @@
 #include "base/guc.h"
 #include "index/scan.h"
 
-/* "want" grows by this factor; one scoring costs about the same at each size. */
-#define WANT_GROWTH 8
+/*
+ * "want" grows by this factor: one scoring costs about the same at each size,
+ * until rows are so many that the finer codes and candidates are what it costs.
+ */
+#define WANT_GROWTH(want) ((want) < MANY_WANTED ? 8 : 2)
 
 /*
  * From so many on the limit is that of a sample, a smaller heap; then it may
@@ -175,6 +178,26 @@ trident_index_want(TridentIndexScan *so, int want)
 	so->best_size = want / so->best_every;
 	so->nbest = 0;
 	so->nestimates = 0;
+	so->nnearest = 0;
+	so->gained = 0;
+}
+
+/* Is an estimate among the least?  If so the list being scored brought it. */
+static void
+note_nearest(TridentIndexScan *so, float estimate)
+{
+	int			i;
+
+	if (so->nnearest == TRIDENT_INDEX_NEAREST)
+	{
+		if (estimate >= so->nearest[TRIDENT_INDEX_NEAREST - 1])
+			return;
+		so->nnearest--;
+	}
+	for (i = so->nnearest++; i > 0 && so->nearest[i - 1] > estimate; i--)
+		so->nearest[i] = so->nearest[i - 1];
+	so->nearest[i] = estimate;
+	so->gained = so->nprobed + 1;
 }
 
 void
@@ -183,6 +206,7 @@ trident_index_best_add(TridentIndexScan *so, float estimate)
 	float	   *heap = so->best;
 	int			i;
 
+	note_nearest(so, estimate);
 	if (so->nestimates++ % so->best_every != 0)
 		return;
 	if (so->nbest < so->best_size)
@@ -281,6 +305,7 @@ take_new_model(IndexScanDesc scan)
 									  so->order.lists[so->nprobed].list);
 	old = MemoryContextSwitchTo(so->context);
 	so->meta = model->meta;
+	trident_index_be_patient(so);
 	trident_index_order_start(&so->order, model, so->query);
 	MemoryContextSwitchTo(old);
 	score_again(so, so->want);
@@ -317,8 +342,9 @@ extend(IndexScanDesc scan)
 
 	if (so->has_dropped)
 	{
-		score_again(so, so->want > INT_MAX / WANT_GROWTH ?
-					INT_MAX : so->want * WANT_GROWTH);
+		int			growth = WANT_GROWTH(so->want);
+
+		score_again(so, so->want > INT_MAX / growth ? INT_MAX : so->want * growth);
 		return true;
 	}
 	if (so->nprobed >= so->order.nlists)

@@ -79,15 +79,17 @@ finish_execution(IndexScanDesc scan)
 	last_scan = so->stats;
 
 	/*
-	 * Plans that took n rows will take n again: if two did, since what is
-	 * kept for a filter costs a plain search many times its own.
+	 * Plans that took n rows will take n again, and for a filter half or
+	 * twice as many: if two did, since what is kept for a filter costs a
+	 * plain search many times its own.
 	 */
 	if (model && so->nreturned > 0)
 	{
 		int			rows = (int) Min(so->nreturned + so->nreturned / 4 + 2,
 									 MAX_FIRST_WANT);
 
-		model->rows_hint = Min(model->last_rows, rows);
+		model->rows_hint = Min(Max(model->last_rows, rows),
+							   2 * Min(model->last_rows, rows));
 		model->last_rows = rows;
 	}
 	so->is_prepared = false;
@@ -167,6 +169,7 @@ prepare(IndexScanDesc scan)
 	so->is_exact = (so->query && so->query->is_huge) ||
 		(trident_base_index_probes == 0 &&
 		 trident_base_index_target_recall >= 1.0);
+	trident_index_be_patient(so);
 	trident_index_want(so, Max(model->rows_hint, FIRST_WANT));
 	so->nexpected = model->last_rows / 5 * 4;
 	so->last_value = -get_float8_infinity();

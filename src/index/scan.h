@@ -85,6 +85,13 @@ typedef struct TridentIndexScan
 	float	   *best;
 	bool		has_dropped;	/* rows were left out because of "want" */
 
+	/* the least estimates so far, in order, and the last list that had one */
+	int			nnearest;
+	float		nearest[TRIDENT_INDEX_NEAREST];
+	int			gained;			/* the first so many lists had all of them */
+	int			patience;		/* lists to score behind those; 0: not patient */
+	int			typical;		/* how many lists such scans score */
+
 	/* found rows: a heap, least value on top */
 	int			nfound;
 	int			max_found;
@@ -129,7 +136,13 @@ typedef struct TridentIndexScan
  */
 extern bool trident_index_probe(IndexScanDesc scan, int upto);
 
-/* How many lists must have been scored before row number i may leave. */
+/* Take the patience that the scan's model has for its target. */
+extern void trident_index_be_patient(TridentIndexScan *so);
+
+/*
+ * How many lists must have been scored before row number i may leave, as far
+ * as those that have been scored tell: ask again when so many are.
+ */
 extern int	trident_index_probes_for(TridentIndexScan *so, int64 i);
 
 /* rank.c */

@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
@@ -233,9 +235,14 @@ meta_columns(const TridentIndexMeta *meta, Datum *values, bool *nulls)
 		[TRIDENT_INDEX_SIGNS] = "signs",
 		[TRIDENT_INDEX_WIDE] = "wide"
 	};
-	int			probes = trident_base_index_probes > 0 ?
-		Min(trident_base_index_probes, meta->nlists) :
-		trident_index_curve_lists(meta, 10, trident_base_index_target_recall);
+	double		probes;
+
+	if (trident_base_index_probes > 0)
+		probes = Min(trident_base_index_probes, meta->nlists);
+	else if (trident_index_curve_patience(meta, trident_base_index_target_recall,
+										  &probes) == 0)
+		probes = trident_index_curve_lists(meta, TRIDENT_INDEX_PATIENT_ROWS,
+										   trident_base_index_target_recall);
 
 	nulls[METRIC] = meta->metric < 1 || meta->metric >= lengthof(metric);
 	if (!nulls[METRIC])
@@ -252,7 +259,7 @@ meta_columns(const TridentIndexMeta *meta, Datum *values, bool *nulls)
 	nulls[TRAINED_ROWS] = meta->nlists == 1;
 	values[LISTS] = Int32GetDatum(meta->nlists);
 	values[COARSE_LISTS] = Int32GetDatum(meta->ncoarse);
-	values[PROBES] = Int32GetDatum(probes);
+	values[PROBES] = Int32GetDatum((int) ceil(probes));
 	values[CURVE_QUERIES] = Int32GetDatum(meta->curve_queries);
 	values[RECALL_CURVE] = curve_json(meta);
 }

@@ -18,14 +18,18 @@
 #include "index/train.h"
 
 /*
- * Sign codes of the centroids, relative to their mean, by which order.c
- * estimates how near lists are.  Made when the model is read; signs is NULL
- * where the format has no sign codes or there is one list.
+ * Codes of the centroids, relative to their mean, by which order.c tells how
+ * near lists are: sign codes, and such of 8 bits a dimension, whose error is
+ * nothing beside that of the rows' codes.  Made when the model is read; signs
+ * is NULL where the format has no sign codes or there is one list.
  */
 typedef struct TridentIndexCentroidCodes
 {
 	float	   *mean;
 	uint8	   *signs;			/* blocks as on a list page */
+	float	   *sign_add;
+	float	   *sign_rescale;
+	uint8	   *fine;			/* nlists x dp */
 	float	   *add;
 	float	   *rescale;
 } TridentIndexCentroidCodes;
@@ -47,7 +51,7 @@ typedef struct TridentIndexModel
 
 	/* the only parts that change while the model is cached */
 	int			last_rows;		/* rows that the last scan gave; 0: no scan yet */
-	int			rows_hint;		/* and as the one before it, the lesser */
+	int			rows_hint;		/* of that and the one before it (scan.c) */
 	BlockNumber nrecent;
 	Buffer	   *recent;			/* where a block was last; nrecent blocks */
 } TridentIndexModel;

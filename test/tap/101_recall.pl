@@ -107,6 +107,26 @@ SELECT l.rescored > 0, l.lists_probed = l.lists, l.codes_scanned = (SELECT count
 FROM trident_last_scan() l;
 END
 
+# How many lists a search for ten rows scores depends on the query, unless the
+# number is set.
+is(psql(<<'END'), 't|t', 'easy queries stop before hard ones do');
+SET enable_seqscan = off;
+SET enable_sort = off;
+CREATE TEMP TABLE probed (fixed int, lists int);
+DO $$
+DECLARE q record; f int;
+BEGIN
+	FOR q IN SELECT v FROM query LOOP
+		FOREACH f IN ARRAY '{0,7}'::int[] LOOP
+			PERFORM set_config('trident.index_probes', f::text, false);
+			PERFORM id FROM item ORDER BY v <-> q.v LIMIT 10;
+			INSERT INTO probed SELECT f, lists_probed FROM trident_last_scan();
+		END LOOP;
+	END LOOP;
+END $$;
+SELECT count(DISTINCT lists) FILTER (WHERE fixed = 0) > 1, bool_and(lists = 7) FILTER (WHERE fixed = 7) FROM probed;
+END
+
 # Every SIMD level that this processor has gives the same rows.
 my %levels = map {
 	my $rows = psql(<<"END");
