@@ -42,9 +42,6 @@ static void read_results(TridentExchangeConn *conn);
 /* What a node may send while nothing was asked of it: changed settings. */
 #define UNASKED_BYTES	(64 * 1024)
 
-/* Reads of one answer before bytes are counted: most answers need no more. */
-#define UNCOUNTED_READS 4
-
 /* What libpq has room for in every read, at least. */
 #define READ_BYTES		8192
 
@@ -152,21 +149,19 @@ readable_bytes(const TridentExchangeConn *conn)
 bool
 trident_exchange_conn_read(TridentExchangeConn *conn)
 {
-	bool		is_counted = ++conn->reads > UNCOUNTED_READS;
-	uint64		arrived = is_counted ? bytes_arrived(conn) : 0;
-	int			before = is_counted && arrived == 0 ? readable_bytes(conn) : 0;
+	uint64		arrived = bytes_arrived(conn);
+	int			before = arrived == 0 ? readable_bytes(conn) : 0;
 
 	if (!PQconsumeInput(conn->pg))
 	{
 		trident_exchange_conn_fail_by_libpq(conn);
 		return false;
 	}
-	if (!is_counted)
-		return true;
 	if (conn->arrived == 0)
 		conn->arrived = arrived;
+	/* after it: one read takes all of a long value, if that comes fast */
 	if (arrived != 0)
-		conn->received = arrived - conn->arrived;
+		conn->received = bytes_arrived(conn) - conn->arrived;
 	else
 		conn->received += Max(before - readable_bytes(conn), Min(before, READ_BYTES));
 	if (conn->received <= conn->limit)
@@ -181,7 +176,6 @@ trident_exchange_conn_read(TridentExchangeConn *conn)
 void
 trident_exchange_conn_expect(TridentExchangeConn *conn, Size limit)
 {
-	conn->reads = 0;
 	conn->arrived = 0;
 	conn->received = 0;
 	conn->limit = limit;

@@ -77,7 +77,6 @@ typedef struct TridentExchangeConn
 	int			last_step;		/* the statement itself */
 	int			nulls;			/* results without anything, in a row */
 	PGresult   *result;			/* of the last step, or the first error */
-	int			reads;			/* from the socket */
 	uint64		arrived;		/* by TCP when counting began; 0: not known */
 	uint64		received;		/* since then */
 	Size		limit;			/* of that */
