@@ -252,7 +252,7 @@ trident_exchange_shared_reserve(uint64 place, int limit)
 		if (record == NULL)
 			return false;		/* as if it were full, never beyond the bound */
 		word = pg_atomic_read_u64(&record->word);
-		while (place_of(word) == key && (word & COUNT_MASK) < limit)
+		while (place_of(word) == key && (int) (word & COUNT_MASK) < limit)
 		{
 			if (pg_atomic_compare_exchange_u64(&record->word, &word, word + 1))
 				return true;
