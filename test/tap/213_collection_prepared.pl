@@ -12,7 +12,6 @@ use lib $FindBin::RealBin;
 use FleetTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep);
 
 my $full = $ENV{TRIDENT_TEST_FULL};
 my @nodes = fleet(3, faults => 1, preload => 0,

@@ -13,7 +13,6 @@ use FleetTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep);
 
 # before the test's output is led into its log
 my $has_network;
@@ -103,15 +102,29 @@ sub settled
 	return;
 }
 
+# What happens, awaited: so many more calls to nodes have ended, or without an answer.
+my $ended = 'calls';
+my $unanswered = 'failures + timeouts + rejected + cancels';
+
+sub until_more
+{
+	my ($count, $more, $happens, $what) = @_;
+	my $wanted = app_sql($home, "SELECT sum($count) + $more FROM trident.stat_exchange");
+	my @result = $happens->();
+
+	await_sql($home, "SELECT sum($count) >= $wanted FROM trident.stat_exchange", $what);
+	return @result;
+}
+
 # Under load, something happens; SQLSTATEs that answers may then have.
 my $lost = qr/^(TR00[123]|08006|57P0[123]|25P02)$/;
 
 sub during_load
 {
 	my ($what, $happens, %how) = @_;
-	my @load = begin_load($home, 3, $how{seconds} // 2.5, deadline => $how{deadline});
+	my @load = until_more($ended, 30, sub { begin_load($home, 3, $how{seconds} // 2.5, deadline => $how{deadline}) },
+		"$what: under load");
 
-	usleep(500_000);
 	$happens->();
 	my $sum = end_load(@load);
 	is($sum->{lost}, '', "$what: no session is lost");
@@ -132,14 +145,12 @@ for my $round (1 .. $rounds)
 	is($sum->{failed}, 0, 'and then nothing fails');
 
 	during_load('a node is killed', sub {
-		kill_node($third);
-		usleep(300_000);
+		until_more($unanswered, 3, sub { kill_node($third) }, 'a node is killed: searches met it');
 		$third->start;
 	});
 	$sum = during_load('a node is restarted', sub { $second->restart });
 	during_load('a node hangs', sub {
-		freeze_node($third);
-		usleep(1_500_000);
+		until_more($unanswered, 3, sub { freeze_node($third) }, 'a node hangs: searches met it');
 		thaw_node($third);
 	}, deadline => '500 ms');
 }
@@ -153,8 +164,7 @@ my $by_proxy = "OPTIONS (SET port '" . proxy_port($proxy) . "')";
 app_sql($home, "ALTER SERVER node3 $by_proxy");
 settled('a changed server');
 during_load('the network is cut', sub {
-	$proxy->{run}->signal('STOP');
-	usleep(1_500_000);
+	until_more($unanswered, 3, sub { $proxy->{run}->signal('STOP') }, 'the network is cut: searches met it');
 	$proxy->{run}->signal('CONT');
 }, deadline => '500 ms');
 during_load('connections are reset', sub { $proxy->{run}->kill_kill; app_sql($home, "ALTER SERVER node3 $direct") });
@@ -185,8 +195,7 @@ SKIP:
 	app_sql($home, sprintf("ALTER SERVER node3 OPTIONS (SET host '10.84.0.2')"));
 	settled('a node beyond a link');
 	during_load('the link is down', sub {
-		system_or_bail('ip', 'link', 'set', 'near', 'down');
-		usleep(1_500_000);
+		until_more($unanswered, 3, sub { system_or_bail('ip', 'link', 'set', 'near', 'down') }, 'the link is down: searches met it');
 		system_or_bail('ip', 'link', 'set', 'near', 'up');
 	}, deadline => '500 ms', seconds => 3.5);
 	await_sql($third, "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name LIKE 'trident%' AND state = 'active'",
@@ -244,8 +253,7 @@ settled('its standby is promoted');
 
 # --- a server is dropped ---
 
-my @load = begin_load($home, 2, 2);
-usleep(300_000);
+my @load = until_more($ended, 20, sub { begin_load($home, 2, 2) }, 'a server is dropped: under load');
 my $rc = $home->psql('app', 'BEGIN; DROP SERVER node3 CASCADE; ROLLBACK');
 is($rc, 0, 'a server is dropped, and is not');
 my $sum = end_load(@load);

@@ -19,21 +19,9 @@ my $ssh = SftpTest->new;
 my $node = sftp_node('sftp');
 my $dir = "$ssh->{path}/files";
 
-# The error of a statement: SQLSTATE, message, detail, hint.
-sub error
-{
-	my ($sql, %o) = @_;
-	my ($out, $err) = ('', '');
+sub error { return error_of($node, @_) }
 
-	$node->psql('postgres', "\\set VERBOSITY verbose\n$sql", stdout => \$out, stderr => \$err,
-		extra_params => $o{user} ? [ '-U', $o{user} ] : []);
-	return $err;
-}
-
-sub value
-{
-	return $node->safe_psql('postgres', $_[0]);
-}
+sub value { return $node->safe_psql('postgres', $_[0]) }
 
 # Host keys.
 is(value("SELECT type, fingerprint FROM trident_sftp_host_key('127.0.0.1', $ssh->{port})"),

@@ -21,15 +21,7 @@ my $dir = "$ssh->{path}/files";
 
 sub value { return $node->safe_psql('postgres', $_[0]) }
 
-sub error
-{
-	my ($sql, %o) = @_;
-	my ($out, $err) = ('', '');
-
-	$node->psql('postgres', "\\set VERBOSITY verbose\n$sql", stdout => \$out, stderr => \$err,
-		extra_params => $o{user} ? [ '-U', $o{user} ] : []);
-	return $err;
-}
+sub error { return error_of($node, @_) }
 
 # Submit a job; its id.
 sub submit { return value("SELECT trident_ingest($_[0])") }

@@ -11,7 +11,6 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SftpTest;
 use Test::More;
-use Time::HiRes qw(usleep);
 
 plan skip_all => 'no /usr/sbin/sshd here' unless -x '/usr/sbin/sshd';
 
@@ -23,30 +22,27 @@ my $site = "$ssh->{path}/files/site";
 
 sub value { return $node->safe_psql('postgres', $_[0]) }
 
-sub error
-{
-	my ($out, $err) = ('', '');
-
-	$node->psql('postgres', "\\set VERBOSITY verbose\n$_[0]", stdout => \$out, stderr => \$err);
-	return $err;
-}
+sub error { return error_of($node, @_) }
 
 sub quoted { return $_[0] =~ s/'/''/gr }
 
 # How many attempts to log in the server has seen.
 sub attempts
 {
-	my ($folder, $awaited) = @_;
-	my $until = time + 60;
+	my ($folder) = @_;
+	my @found = slurp_file("$folder/sshd.log") =~ /^Failed (?:password|keyboard-interactive)/mg;
 
-	# the server writes its log after its answer
-	while (1)
-	{
-		my @found = slurp_file("$folder/sshd.log") =~ /^Failed (?:password|keyboard-interactive)/mg;
+	return scalar @found;
+}
 
-		return scalar @found if @found >= ($awaited // 0) || time > $until;
-		usleep(10_000);
-	}
+# How many more it sees: those that are expected are awaited, since the server
+# writes its log after its answer.
+sub further_attempts
+{
+	my ($folder, $before, $expected) = @_;
+
+	wait_until("$expected attempts in the server's log", sub { attempts($folder) >= $before + $expected });
+	return attempts($folder) - $before;
 }
 
 mkdir $site;
@@ -83,10 +79,10 @@ SKIP:
 		my $before = attempts($folder);
 
 		like(error("SELECT * FROM trident_sftp_list('$source', '$site')"), qr/28P01: .*refused user "$user" by password.*HINT: .*password of the user mapping/s, "$source is refused");
-		is(attempts($folder, $before + 1) - $before, 1, "$source: it was tried once");
+		is(further_attempts($folder, $before, 1), 1, "$source: it was tried once");
 		my $id = value("SELECT trident_ingest('$source', '$site')");
 		is(value("SELECT trident_job_wait($id, '60s')") . value("SELECT error_code FROM trident.job WHERE id = $id"), 'failed28P01', "$source: a job fails");
-		is(attempts($folder, $before + 2) - $before, 2, "$source: and does not try again");
+		is(further_attempts($folder, $before, 2), 2, "$source: and does not try again");
 	}
 	value("ALTER USER MAPPING FOR CURRENT_USER SERVER wrong_password OPTIONS (SET password '" . quoted($password) . "')");
 	is(value("SELECT count(*) FROM trident_sftp_list('wrong_password', '$site')"), 30, 'the right one helps');

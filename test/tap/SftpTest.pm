@@ -22,7 +22,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes ();
 
-our @EXPORT = qw(sftp_node source_sql wait_until jpeg write_file user_name start_proxy);
+our @EXPORT = qw(sftp_node error_of source_sql wait_until jpeg write_file user_name start_proxy);
 
 sub user_name
 {
@@ -241,6 +241,17 @@ sub sftp_node
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION trident');
 	return $node;
+}
+
+# The error of a statement: SQLSTATE, message, detail, hint; user => as that role.
+sub error_of
+{
+	my ($node, $sql, %o) = @_;
+	my ($out, $err) = ('', '');
+
+	$node->psql('postgres', "\\set VERBOSITY verbose\n$sql", stdout => \$out, stderr => \$err,
+		extra_params => $o{user} ? [ '-U', $o{user} ] : []);
+	return $err;
 }
 
 # Wait until a claim holds; dies when it does not in time.
