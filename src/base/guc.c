@@ -106,7 +106,7 @@ trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 							"Searches that wait for a connection and differ in the query vector alone share "
 							"one, and the reading of rows with it. 1 sends each by itself.",
 							&trident_base_exchange_bundle_size,
-							16, 1, 64,
+							16, 1, TRIDENT_BASE_EXCHANGE_MAX_BUNDLE,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("trident.exchange_connect_timeout",
@@ -159,7 +159,7 @@ trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 	DefineCustomIntVariable("trident.exchange_reply_size",
 							"Sets the largest answer that is taken from a node.",
 							"A node that sends more, be it broken or hostile, is disconnected while it sends. "
-							"The exchange worker takes no more than trident.exchange_memory.",
+							"The exchange worker takes the server's value, and no more than trident.exchange_memory.",
 							&trident_base_exchange_reply_size,
 							262144, 64, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);

@@ -17,7 +17,8 @@ typedef enum TridentBaseExchangeMode
 	TRIDENT_BASE_EXCHANGE_MODE_DIRECT	/* the backend */
 } TridentBaseExchangeMode;
 
-/* trident.exchange_bundle_size: calls in one statement at most. */
+/* trident.exchange_bundle_size: calls in one statement at most, and its bound. */
+#define TRIDENT_BASE_EXCHANGE_MAX_BUNDLE 64
 extern int	trident_base_exchange_bundle_size;
 
 /* trident.exchange_connect_timeout: ms until a connection is established. */

@@ -22,7 +22,6 @@
 #include "access/relation.h"
 #include "access/xact.h"
 #include "fmgr.h"
-#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 

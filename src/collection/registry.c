@@ -13,6 +13,7 @@
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -106,8 +107,9 @@ trident_collection_table_name(Oid table)
 									  get_rel_name(table));
 }
 
-char *
-trident_collection_shard_table(const char *id, int number)
+/* The name of a shard's table; palloc'd. */
+static char *
+shard_table(const char *id, int number)
 {
 	StringInfoData name;
 
@@ -131,7 +133,7 @@ trident_collection_shard_new(const TridentCollection *collection, int number,
 	shard->number = number;
 	shard->node = pstrdup(node);
 	shard->server = trident_node_server(node);
-	shard->table = trident_collection_shard_table(collection->id, number);
+	shard->table = shard_table(collection->id, number);
 	return shard;
 }
 

@@ -68,9 +68,12 @@ trident_collection_refuse_old_snapshot(void)
 				 errhint("Set transaction_isolation, or default_transaction_isolation, to \"read committed\" and try again.")));
 }
 
-/* The transaction callback closes what it finds in links. */
-TridentCollectionLink *
-trident_collection_link(const char *node, int lane)
+/*
+ * The lane-th connection to a node in this transaction.  The transaction
+ * callback closes what it finds in links.
+ */
+static TridentCollectionLink *
+link_to(const char *node, int lane)
 {
 	TridentCollectionLink *link;
 	const TridentExchangeReply *reply;
@@ -118,7 +121,7 @@ TridentCollectionLink *
 trident_collection_hold_link(const char *node)
 {
 	/* none of those that shards share: what these do ends before */
-	TridentCollectionLink *link = trident_collection_link(node, TRIDENT_COLLECTION_LANES);
+	TridentCollectionLink *link = link_to(node, TRIDENT_COLLECTION_LANES);
 
 	link->ends_late = true;
 	return link;
@@ -194,7 +197,7 @@ trident_collection_shard_link(List *shards, const TridentCollectionShard *shard)
 			break;
 		before += other->server == shard->server;
 	}
-	return trident_collection_link(shard->node, before % TRIDENT_COLLECTION_LANES);
+	return link_to(shard->node, before % TRIDENT_COLLECTION_LANES);
 }
 
 /* The statements of local shards, one after another. */

@@ -96,9 +96,6 @@ extern bool trident_collection_has_name(List *names, const char *name);
 /* The name of a table here, qualified and quoted. */
 extern char *trident_collection_table_name(Oid table);
 
-/* The name of a shard's table; palloc'd. */
-extern char *trident_collection_shard_table(const char *id, int number);
-
 /* A new shard of the collection, without a leaf. */
 extern TridentCollectionShard *trident_collection_shard_new(const TridentCollection *collection,
 															int number, const char *node);
@@ -118,13 +115,6 @@ extern void trident_collection_refuse_old_snapshot(void);
 /* A connection to a node with a transaction that goes with ours. */
 typedef struct TridentCollectionLink TridentCollectionLink;
 
-/*
- * The lane-th connection to a node in this transaction, opened with the
- * user mapping of the current role if need be.  An error inside a
- * subtransaction, which could be rolled back here but not there.
- */
-extern TridentCollectionLink *trident_collection_link(const char *node, int lane);
-
 /* Run a statement there; its error is raised.  The reply lives until the next. */
 extern const TridentExchangeReply *trident_collection_run(TridentCollectionLink *link,
 														  const char *sql);
@@ -136,7 +126,9 @@ extern const TridentExchangeReply *trident_collection_receive(TridentCollectionL
 /*
  * The connection on which all about one of those shards goes, for what is not
  * committed is seen by no other; NULL for a local one.  Shards of one node
- * share a few.
+ * share a few.  Opened with the user mapping of the current role if need be.
+ * An error inside a subtransaction, which could be rolled back here but not
+ * there.
  */
 extern TridentCollectionLink *trident_collection_shard_link(List *shards,
 															const TridentCollectionShard *shard);
@@ -159,8 +151,16 @@ extern TridentExchangeSession *trident_collection_session(TridentCollectionLink 
 /*
  * A connection whose transaction does not end with ours but after it, with
  * what is left to do there in it: so locks taken there hold until that is done.
+ * Errors as for trident_collection_shard_link.
  */
 extern TridentCollectionLink *trident_collection_hold_link(const char *node);
+
+/*
+ * DDL on collections is our own from now on, and no business of the event
+ * triggers; until set to false or the end of the transaction.
+ */
+extern void trident_collection_set_quiet(bool on);
+extern bool trident_collection_is_quiet(void);
 
 /* commit.c */
 
@@ -170,15 +170,6 @@ extern TridentCollectionLink *trident_collection_hold_link(const char *node);
  */
 extern void trident_collection_after_commit(TridentCollectionLink *link,
 											const char *sql);
-
-/* remote.c */
-
-/*
- * DDL on collections is our own from now on, and no business of the event
- * triggers; until set to false or the end of the transaction.
- */
-extern void trident_collection_set_quiet(bool on);
-extern bool trident_collection_is_quiet(void);
 
 /* define.c */
 

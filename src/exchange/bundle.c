@@ -20,10 +20,11 @@
 #include "utils/memutils.h"
 
 #include "base/compat.h"
+#include "base/guc.h"
 #include "exchange/bundle.h"
 
 /* Of those that wait, so many are looked at for one bundle. */
-#define LOOK_AT (2 * TRIDENT_EXCHANGE_MAX_BUNDLE)
+#define LOOK_AT (2 * TRIDENT_BASE_EXCHANGE_MAX_BUNDLE)
 
 /* The words before the elements of an array in binary form: dimensions, nulls,
  * type, and the size and first index of the dimension. */

@@ -7,9 +7,6 @@
 
 #include "exchange/engine.h"
 
-/* As many calls are in one statement at most. */
-#define TRIDENT_EXCHANGE_MAX_BUNDLE 64
-
 /* Can the task be in a bundle, if there is another like it? */
 extern bool trident_exchange_bundle_may_share(const TridentExchangeTask *task);
 

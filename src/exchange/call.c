@@ -9,7 +9,6 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
-#include "foreign/foreign.h"
 #include "mb/pg_wchar.h"
 #include "port/pg_bswap.h"
 #include "utils/timestamp.h"

@@ -33,7 +33,6 @@
 
 #include "base/compat.h"
 #include "base/error.h"
-#include "base/guc.h"
 #include "exchange/conn.h"
 
 static void connect_further(TridentExchangeConn *conn);
@@ -149,22 +148,19 @@ readable_bytes(const TridentExchangeConn *conn)
 bool
 trident_exchange_conn_read(TridentExchangeConn *conn)
 {
-	uint64		arrived = bytes_arrived(conn);
-	int			before = arrived == 0 ? readable_bytes(conn) : 0;
+	int			before = conn->is_tcp ? 0 : readable_bytes(conn);
 
 	if (!PQconsumeInput(conn->pg))
 	{
 		trident_exchange_conn_fail_by_libpq(conn);
 		return false;
 	}
-	if (conn->arrived == 0)
-		conn->arrived = arrived;
 	/* after it: one read takes all of a long value, if that comes fast */
-	if (arrived != 0)
-		conn->received = bytes_arrived(conn) - conn->arrived;
+	if (conn->is_tcp)
+		conn->arrived = bytes_arrived(conn);
 	else
-		conn->received += Max(before - readable_bytes(conn), Min(before, READ_BYTES));
-	if (conn->received <= conn->limit)
+		conn->arrived += Max(before - readable_bytes(conn), Min(before, READ_BYTES));
+	if (conn->arrived <= conn->limit)
 		return true;
 	trident_exchange_conn_fail(conn, TRIDENT_EXCHANGE_FROM_LIMIT,
 							   TRIDENT_ERRCODE_EXCHANGE_LIMIT,
@@ -176,9 +172,7 @@ trident_exchange_conn_read(TridentExchangeConn *conn)
 void
 trident_exchange_conn_expect(TridentExchangeConn *conn, Size limit)
 {
-	conn->arrived = 0;
-	conn->received = 0;
-	conn->limit = limit;
+	conn->limit = conn->arrived + limit;
 }
 
 /* What libpq would keep for who asks, which is nobody. */
@@ -201,7 +195,6 @@ trident_exchange_conn_open(const TridentExchangeRoute *route, TimestampTz connec
 	conn->needs_password = route->needs_password;
 	conn->has_uuid = route->settings.has_uuid;
 	conn->uuid = route->settings.uuid;
-	trident_exchange_conn_expect(conn, UNASKED_BYTES);
 	conn->started_at = GetCurrentTimestamp();
 	conn->connect_by = connect_by;
 	conn->socket = PGINVALID_SOCKET;
@@ -286,6 +279,10 @@ begin_greeting(TridentExchangeConn *conn)
 								   "Let the node's pg_hba.conf ask this user for a password (scram-sha-256).");
 		return;
 	}
+	/* certificates and the login do not count */
+	conn->arrived = bytes_arrived(conn);
+	conn->is_tcp = conn->arrived != 0;
+	trident_exchange_conn_expect(conn, UNASKED_BYTES);
 	if (PQsetnonblocking(conn->pg, 1) != 0 || !PQenterPipelineMode(conn->pg) ||
 		!trident_exchange_greet_send(conn->pg))
 	{
@@ -339,7 +336,7 @@ take_result(TridentExchangeConn *conn, PGresult *result)
 	}
 	else if (conn->state == TRIDENT_EXCHANGE_GREETING)
 	{
-		trident_exchange_greet_take(conn, conn->step, result);
+		trident_exchange_greet_take(conn, result);
 		PQclear(result);
 	}
 	else if (status == PGRES_FATAL_ERROR)

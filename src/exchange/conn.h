@@ -77,9 +77,9 @@ typedef struct TridentExchangeConn
 	int			last_step;		/* the statement itself */
 	int			nulls;			/* results without anything, in a row */
 	PGresult   *result;			/* of the last step, or the first error */
-	uint64		arrived;		/* by TCP when counting began; 0: not known */
-	uint64		received;		/* since then */
-	Size		limit;			/* of that */
+	bool		is_tcp;			/* the kernel knows what has arrived */
+	uint64		arrived;		/* bytes, as of the last read */
+	uint64		limit;			/* of that */
 	int			set_timeout;	/* asked for in this pipeline; 0: none */
 	TridentExchangePrepared *preparing; /* in this pipeline; or NULL */
 
@@ -111,7 +111,7 @@ extern void trident_exchange_conn_advance(TridentExchangeConn *conn);
  */
 extern bool trident_exchange_conn_read(TridentExchangeConn *conn);
 
-/* What is read from now on may have so many bytes. */
+/* What is read from now on may have so many bytes; not while CONNECTING. */
 extern void trident_exchange_conn_expect(TridentExchangeConn *conn, Size limit);
 
 /*
@@ -154,8 +154,8 @@ extern void trident_exchange_conn_explain(const PGresult *result,
 /* Send the questions of the handshake. */
 extern bool trident_exchange_greet_send(PGconn *pg);
 
-/* Take one answer, the first (0) or the second (1). */
-extern void trident_exchange_greet_take(TridentExchangeConn *conn, int number,
+/* Take one answer; which it is shows by its columns. */
+extern void trident_exchange_greet_take(TridentExchangeConn *conn,
 										const PGresult *result);
 
 /* All were taken: is it whom we wish to talk to?  If not, it is DEAD. */

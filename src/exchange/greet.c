@@ -13,9 +13,6 @@
 #include <unistd.h>
 
 #include "fmgr.h"
-#include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -79,8 +76,7 @@ parse_uuid(const char *text, pg_uuid_t *uuid)
 }
 
 void
-trident_exchange_greet_take(TridentExchangeConn *conn, int number,
-							const PGresult *result)
+trident_exchange_greet_take(TridentExchangeConn *conn, const PGresult *result)
 {
 	TridentExchangeFacts *facts = &conn->facts;
 

@@ -163,8 +163,7 @@ serve(TridentExchangeEngine *engine, TridentExchangeRoute *route)
 		if (route->nwaiting > 1)
 			(void) trident_pool_count(engine->pool, route, false, &nidle);
 		trident_exchange_engine_start(engine, member->conn,
-									  Min(route->nwaiting / (nidle + 1) +
-										  (route->nwaiting % (nidle + 1) > 0),
+									  Min((route->nwaiting + nidle) / (nidle + 1),
 										  trident_base_exchange_bundle_size));
 	}
 }

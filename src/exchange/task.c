@@ -21,7 +21,6 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
-#include "base/error.h"
 #include "base/guc.h"
 #include "exchange/bundle.h"
 #include "exchange/call.h"
@@ -225,8 +224,6 @@ attach(TridentExchangeEngine *engine, TridentExchangeTask *task,
 	if (stat)
 	{
 		pg_atomic_fetch_add_u32(&stat->nrunning, 1);
-		trident_exchange_stat_add(stat, TRIDENT_EXCHANGE_BYTES_SENT,
-								  trident_exchange_call_bytes(task->call));
 		if (task->reused)
 			trident_exchange_stat_add(stat, TRIDENT_EXCHANGE_REUSED, 1);
 	}
@@ -241,7 +238,7 @@ void
 trident_exchange_engine_start(TridentExchangeEngine *engine, TridentExchangeLink *link,
 							  int most)
 {
-	TridentExchangeTask *tasks[TRIDENT_EXCHANGE_MAX_BUNDLE];
+	TridentExchangeTask *tasks[TRIDENT_BASE_EXCHANGE_MAX_BUNDLE];
 	int			n = trident_exchange_bundle_choose(link->route, most, tasks);
 	TridentExchangeCall bundle;
 	void	   *memory = n > 1 ? trident_exchange_bundle_make(tasks, n, &bundle) : NULL;
@@ -262,6 +259,9 @@ trident_exchange_engine_start(TridentExchangeEngine *engine, TridentExchangeLink
 	if (n > 1)
 		trident_exchange_stat_add(link->route->stat, TRIDENT_EXCHANGE_BUNDLED, n);
 	remaining = (deadline - engine->now) / 1000;
+	if (link->route->stat)
+		trident_exchange_stat_add(link->route->stat, TRIDENT_EXCHANGE_BYTES_SENT,
+								  trident_exchange_call_bytes(call));
 	trident_exchange_conn_expect(link->conn, reply_limit(engine));
 	trident_exchange_conn_run(link->conn, call, link->hash,
 							  trident_exchange_route_timeout(Max(remaining, 1)));
@@ -412,19 +412,22 @@ static const TridentExchangeOutcome misfit = {
 	.message = "the node's answer is not one to what was sent"
 };
 
-/* No connection of the route is to use what it has prepared of this statement. */
+/* If the error says so, no connection of the route uses what it has prepared of
+ * the statement. */
 static void
-forget_prepared(TridentExchangeEngine *engine, const TridentExchangeRoute *route,
-				uint64 hash)
+forget_stale(TridentExchangeEngine *engine, const TridentExchangeLink *failed,
+			 const TridentExchangeOutcome *outcome)
 {
 	dlist_iter	iter;
 
+	if (!is_stale(outcome->sqlstate))
+		return;
 	dlist_foreach(iter, &engine->links)
 	{
 		TridentExchangeLink *link = dlist_container(TridentExchangeLink, node, iter.cur);
 
-		if (link->route == route)
-			trident_exchange_conn_forget(link->conn, hash);
+		if (link->route == failed->route)
+			trident_exchange_conn_forget(link->conn, failed->hash);
 	}
 }
 
@@ -436,8 +439,7 @@ static void
 disband(TridentExchangeEngine *engine, TridentExchangeLink *link,
 		const TridentExchangeOutcome *outcome)
 {
-	if (is_stale(outcome->sqlstate))
-		forget_prepared(engine, link->route, link->hash);
+	forget_stale(engine, link, outcome);
 	while (!dlist_is_empty(&link->tasks))
 	{
 		TridentExchangeTask *task = next_task(link);
@@ -495,7 +497,7 @@ statement_done(TridentExchangeEngine *engine, TridentExchangeLink *link)
 		if (is_worth_again(task, &outcome) && task->deadline > engine->now)
 		{
 			task->is_again = true;
-			forget_prepared(engine, link->route, link->hash);
+			forget_stale(engine, link, &outcome);
 			enqueue(engine, task, true);
 		}
 		else

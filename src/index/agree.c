@@ -127,11 +127,8 @@ sort_page(Agree *agree, TupleTableSlot *slot, BlockNumber block,
 	int			nrows = Min(TridentIndexPageHeader(page)->nrows, layout->capacity);
 	int			i;
 
-	for (i = 0; i < trident_index_row_pages(layout, nrows); i++)
+	if (!trident_index_hold_rows(agree->inspection->index, layout, held, BUFFER_LOCK_SHARE))
 	{
-		if (trident_index_hold_row_page(agree->inspection->index, NULL, held, i,
-										BUFFER_LOCK_SHARE))
-			continue;
 		/* Replay frees row pages of an old model before their list page. */
 		if (RecoveryInProgress())
 			return;

@@ -536,5 +536,5 @@ trident_index_curve_patience(const TridentIndexMeta *meta, double target,
 		return 0;
 	if (mean)
 		*mean = row_lists(meta, meta->patient_lists, target);
-	return (int) Max(1, ceil(row_lists(meta, meta->patience, target)));
+	return (int) Max(1, Min(ceil(row_lists(meta, meta->patience, target)), meta->nlists));
 }

@@ -146,11 +146,7 @@ void
 trident_index_check_address(Relation index, const ItemPointerData *tid)
 {
 	if (!ItemPointerIsValid(tid))
-		ereport(ERROR,
-				(errcode(ERRCODE_INDEX_CORRUPTED),
-				 errmsg("index \"%s\" has a damaged address of a row",
-						RelationGetRelationName(index)),
-				 errhint("Run trident_index_check() to see what is damaged, then REINDEX.")));
+		trident_index_corrupted(index, "has a damaged address of a row");
 }
 
 /* Read the heap row of a candidate and keep it if the snapshot sees it. */

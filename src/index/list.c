@@ -168,21 +168,19 @@ trident_index_hold_row_page(Relation index, const TridentIndexModel *model,
 	return true;
 }
 
-void
-trident_index_hold_rows(Relation index, const TridentIndexModel *model,
-						const TridentIndexLayout *layout,
+bool
+trident_index_hold_rows(Relation index, const TridentIndexLayout *layout,
 						TridentIndexHeld *held, int mode)
 {
 	int			nrows = trident_index_page_rows(layout, held->group.page);
 	int			n = trident_index_row_pages(layout, nrows);
-	int			i;
 
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 	{
-		if (!trident_index_hold_row_page(index, model, held, i, mode))
-			trident_index_chain_corrupted(index,
-										  TridentIndexPageOpaque(held->group.page)->list);
+		if (!trident_index_hold_row_page(index, NULL, held, i, mode))
+			return false;
 	}
+	return true;
 }
 
 void

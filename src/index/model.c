@@ -57,10 +57,11 @@ trident_index_meta_problem(Relation index, const TridentIndexMeta *meta)
 			"says that there is a key column; there is none";
 	if (meta->nlists < 1 || meta->nlists > TRIDENT_INDEX_MAX_LISTS ||
 		meta->ncoarse < 0 || meta->ncoarse > meta->nlists ||
-		(meta->nlists > 1 && meta->ncoarse == 0) ||
-		(BlockNumberIsValid(meta->model) && meta->ncoarse == 0))
+		(meta->nlists > 1 && meta->ncoarse == 0))
 		return psprintf("says that there are %d lists in %d cells",
 						meta->nlists, meta->ncoarse);
+	if (BlockNumberIsValid(meta->model) != (meta->ncoarse > 0))
+		return "has a model without cells, or cells without a model";
 	return NULL;
 }
 
@@ -210,7 +211,7 @@ read_centroids(Relation index, TridentIndexModel *model, char *chunk)
 	return true;
 }
 
-/* Bytes that the sign codes of the centroids take. */
+/* Bytes that the codes of the centroids take. */
 static Size
 codes_bytes(const TridentIndexMeta *meta)
 {

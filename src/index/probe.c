@@ -58,10 +58,10 @@ trident_index_probes_for(TridentIndexScan *so, int64 i)
 	 * lists are nothing beside the rows that are read for each, so less is
 	 * missed the more rows are asked for.
 	 */
-	k = i <= 10 ? 10 : 2.0 * i;
-	if (i > 10)
+	k = i <= TRIDENT_INDEX_PATIENT_ROWS ? TRIDENT_INDEX_PATIENT_ROWS : 2.0 * i;
+	if (i > TRIDENT_INDEX_PATIENT_ROWS)
 		target = 1 - (1 - target) *
-			Max(LEAST_MISS, 1 - MISS_DECAY * log10(i / 10.0));
+			Max(LEAST_MISS, 1 - MISS_DECAY * log10((double) i / TRIDENT_INDEX_PATIENT_ROWS));
 
 	/*
 	 * Among rows of one label, the i-th nearest is about the (i / share)-th of

@@ -17,8 +17,6 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/float.h"
-#include "utils/memutils.h"
-#include "utils/rel.h"
 
 #include "base/compat.h"
 #include "base/guc.h"
@@ -325,7 +323,7 @@ probe_enough(IndexScanDesc scan)
 	if (row <= so->nenough && so->nprobed > 0)
 		return;
 	/* the first ten are asked for together (trident_index_probes_for) */
-	row = Max(10, row + row / 16);
+	row = Max(TRIDENT_INDEX_PATIENT_ROWS, row + row / 16);
 	while ((need = trident_index_probes_for(so, row)) > so->nprobed)
 	{
 		if (!trident_index_probe(scan, need))

@@ -130,11 +130,10 @@ extern bool trident_index_hold_row_page(Relation index,
 										int mode);
 
 /*
- * The same for all row pages that rows of the list page are on; error where
+ * The same for all row pages that rows of the list page are on; false where
  * one is not what it should be.
  */
-extern void trident_index_hold_rows(Relation index,
-									const TridentIndexModel *model,
+extern bool trident_index_hold_rows(Relation index,
 									const TridentIndexLayout *layout,
 									TridentIndexHeld *held, int mode);
 

@@ -52,29 +52,19 @@ meta_block_is_sane(TridentIndexCheck *check, const char *what, BlockNumber block
 	return false;
 }
 
-/* The recall curve: none of its points is beyond the lists or the one before. */
+/* Lists for targets: none is beyond the lists or the one before. */
 static void
-check_curve(TridentIndexCheck *check)
+check_curve_row(TridentIndexCheck *check, const char *what, const float *row)
 {
-	const TridentIndexMeta *meta = &check->meta;
-	int			k;
-	int			i;
-
-	for (k = 0; k < TRIDENT_INDEX_CURVE_KS; k++)
+	for (int i = 0; i < TRIDENT_INDEX_CURVE_TARGETS; i++)
 	{
-		for (i = 0; i < TRIDENT_INDEX_CURVE_TARGETS; i++)
-		{
-			float		lists = meta->curve[k][i];
-
-			if (!(lists >= 0 && lists <= meta->nlists) ||
-				(i > 0 && lists < meta->curve[k][i - 1]))
-			{
-				trident_index_check_report(check, 0,
-										   "has a recall curve that is none: %g lists at point %d, %d",
-										   lists, k, i);
-				return;
-			}
-		}
+		if (row[i] >= 0 && row[i] <= check->meta.nlists &&
+			(i == 0 || row[i] >= row[i - 1]))
+			continue;
+		trident_index_check_report(check, TRIDENT_INDEX_META_BLOCK,
+								   "has a %s that is none: %g lists at point %d",
+								   what, row[i], i);
+		return;
 	}
 }
 
@@ -111,8 +101,6 @@ check_meta(TridentIndexCheck *check)
 		return false;
 	}
 	problem = trident_index_meta_problem(check->index, meta);
-	if (!problem && BlockNumberIsValid(meta->model) != (meta->ncoarse > 0))
-		problem = "has a model without cells, or cells without a model";
 	if (problem)
 	{
 		trident_index_check_report(check, 0, "%s", problem);
@@ -127,7 +115,10 @@ check_meta(TridentIndexCheck *check)
 								   meta->generation);
 		return false;
 	}
-	check_curve(check);
+	for (int k = 0; k < TRIDENT_INDEX_CURVE_KS; k++)
+		check_curve_row(check, "recall curve", meta->curve[k]);
+	check_curve_row(check, "patience", meta->patience);
+	check_curve_row(check, "patience", meta->patient_lists);
 	return meta_block_is_sane(check, "directory", meta->directory, false) &&
 		meta_block_is_sane(check, "model", meta->model, true);
 }

@@ -99,8 +99,8 @@ remove_dead_rows(Pass *pass, TridentIndexHeld *held)
 	int			slot;
 
 	held->strategy = pass->info->strategy;
-	trident_index_hold_rows(index, NULL, &pass->layout, held,
-							BUFFER_LOCK_EXCLUSIVE);
+	if (!trident_index_hold_rows(index, &pass->layout, held, BUFFER_LOCK_EXCLUSIVE))
+		trident_index_chain_corrupted(index, TridentIndexPageOpaque(held->group.page)->list);
 	state = GenericXLogStart(index);
 	group.page = GenericXLogRegisterBuffer(state, held->buffer, 0);
 	for (i = 0; i < TRIDENT_INDEX_MAX_ROW_PAGES; i++)

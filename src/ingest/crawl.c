@@ -33,10 +33,6 @@
 /* What an entry of the table of known names takes, with its share of it. */
 #define KNOWN_BYTES (sizeof(TridentIngestKnown) + 24)
 
-/* As for images: see there. */
-#define ATTEMPTS_MAX 5
-#define FEW 4
-
 static void on_names(void *owner, void *argument, TridentIngestReply *reply);
 
 char *
@@ -339,7 +335,7 @@ on_opened(void *owner, void *argument, TridentIngestReply *reply)
 	/* FAILURE is also what a server says that has no handle left. */
 	leave_lane(folder);
 	if (reply->status == TRIDENT_INGEST_FAILURE && lane->open > 0 &&
-		folder->attempts < ATTEMPTS_MAX)
+		folder->attempts < TRIDENT_INGEST_ATTEMPTS_MAX)
 	{
 		trident_ingest_lane_shrink(lane);
 		trident_job_add(&run->job, TRIDENT_INGEST_RETRIES, 1);
@@ -391,10 +387,8 @@ trident_ingest_crawl_dispatch(TridentIngestRun *run, TridentIngestLane *lane)
 }
 
 void
-trident_ingest_crawl_lost(TridentIngestRun *run, TridentIngestLane *lane)
+trident_ingest_crawl_lost(TridentIngestRun *run, TridentIngestLane *lane, bool counts)
 {
-	bool		counts = lane->open <= FEW;
-
 	while (!dlist_is_empty(&lane->folders))
 	{
 		TridentIngestFolder *folder = dlist_container(TridentIngestFolder, node,
@@ -407,7 +401,7 @@ trident_ingest_crawl_lost(TridentIngestRun *run, TridentIngestLane *lane)
 		trident_job_add(&run->job, TRIDENT_INGEST_RETRIES, 1);
 		if (!counts)
 			folder->attempts--;
-		if (folder->attempts >= ATTEMPTS_MAX)
+		if (folder->attempts >= TRIDENT_INGEST_ATTEMPTS_MAX)
 			fail_folder(run, folder, TRIDENT_INGEST_CONNECTION_LOST);
 		else
 			dlist_push_head(&run->folder_queue, &folder->node);

@@ -14,13 +14,6 @@
 #include "ingest/name.h"
 #include "ingest/run.h"
 
-/*
- * An image is begun so often before it counts as an error.  Where a connection
- * was lost that counts only for the few that were under way alone.
- */
-#define ATTEMPTS_MAX 5
-#define FEW 4
-
 /* A READ under way: part of the range that an image is reading. */
 typedef struct Piece
 {
@@ -139,7 +132,8 @@ fail_image(TridentIngestRun *run, TridentIngestImage *image, uint32 status)
 	leave_lane(image);
 
 	/* FAILURE is also what a server says that has no handle left. */
-	if (status == TRIDENT_INGEST_FAILURE && lane->open > 0 && image->attempts < ATTEMPTS_MAX)
+	if (status == TRIDENT_INGEST_FAILURE && lane->open > 0 &&
+		image->attempts < TRIDENT_INGEST_ATTEMPTS_MAX)
 	{
 		trident_ingest_lane_shrink(lane);
 		queue_again(run, image);
@@ -320,10 +314,8 @@ trident_ingest_image_dispatch(TridentIngestRun *run, TridentIngestLane *lane)
 }
 
 void
-trident_ingest_image_lost(TridentIngestRun *run, TridentIngestLane *lane)
+trident_ingest_image_lost(TridentIngestRun *run, TridentIngestLane *lane, bool counts)
 {
-	bool		counts = lane->open <= FEW;
-
 	while (!dlist_is_empty(&lane->images))
 	{
 		TridentIngestImage *image = dlist_container(TridentIngestImage, node,
@@ -334,15 +326,11 @@ trident_ingest_image_lost(TridentIngestRun *run, TridentIngestLane *lane)
 		image->pending = 0;
 		lane->open--;
 		free_ranges(run, image);
-		trident_job_add(&run->job, TRIDENT_INGEST_RETRIES, 1);
 		if (!counts)
 			image->attempts--;
-		if (image->attempts >= ATTEMPTS_MAX)
+		if (image->attempts >= TRIDENT_INGEST_ATTEMPTS_MAX)
 			end_image(run, image, NULL, "connection_lost");
 		else
-		{
-			dlist_push_head(&run->image_queue, &image->node);
-			run->images_queued++;
-		}
+			queue_again(run, image);
 	}
 }

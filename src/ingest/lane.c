@@ -198,7 +198,6 @@ add_lane(TridentIngestRun *run, TridentPoolMember *member, bool is_reused)
 	lane->run = run;
 	lane->member = member;
 	lane->connection = ((Key *) member->conn)->connection;
-	lane->is_reused = is_reused;
 	lane->was_ready = is_reused;
 	lane->started_ms = trident_ingest_now_ms();
 	lane->received = trident_ingest_connection_received(lane->connection);
@@ -237,13 +236,14 @@ lose_lane(TridentIngestRun *run, TridentIngestLane *lane)
 {
 	TridentIngestFailure failure = *trident_ingest_connection_failure(lane->connection);
 	bool		was_ready = lane->was_ready;
+	bool		counts = lane->open <= TRIDENT_INGEST_FEW;
 
 	/* Less is lost the next time, and what brings it about is found out. */
 	if (lane->open > 0)
 		run->caution = Max(lane->open / 4, 1);
 	run->regained = 0;
-	trident_ingest_crawl_lost(run, lane);
-	trident_ingest_image_lost(run, lane);
+	trident_ingest_crawl_lost(run, lane, counts);
+	trident_ingest_image_lost(run, lane, counts);
 	trident_pool_drop(run->pool, lane->member);
 	dlist_delete(&lane->node);
 	run->nlanes--;

@@ -37,6 +37,13 @@
 #include "pool/pool.h"
 
 /*
+ * An image or folder is begun so often before it counts as an error.  Where a
+ * connection was lost that counts only for the few that were under way alone.
+ */
+#define TRIDENT_INGEST_ATTEMPTS_MAX 5
+#define TRIDENT_INGEST_FEW 4
+
+/*
  * Counters of a job; their names are in worker.c.  Of an attempt but for what
  * another one would not find again: points, bytes, connections, retries.
  */
@@ -80,7 +87,6 @@ typedef struct TridentIngestLane
 	TridentIngestRun *run;
 	TridentPoolMember *member;
 	TridentIngestConnection *connection;
-	bool		is_reused;
 	bool		was_ready;
 	int64		started_ms;
 	uint64		received;		/* bytes counted so far */
@@ -199,8 +205,9 @@ extern void trident_ingest_crawl_begin(TridentIngestRun *run);
 /* Give queued folders to a lane, as far as it has room. */
 extern void trident_ingest_crawl_dispatch(TridentIngestRun *run, TridentIngestLane *lane);
 
-/* The lane is lost: its folders are queued again. */
-extern void trident_ingest_crawl_lost(TridentIngestRun *run, TridentIngestLane *lane);
+/* The lane is lost: its folders are queued again; counts: that was an attempt of each. */
+extern void trident_ingest_crawl_lost(TridentIngestRun *run, TridentIngestLane *lane,
+									  bool counts);
 
 /*
  * So many bytes more are kept for what a server listed; the run fails when
@@ -226,8 +233,9 @@ extern void trident_ingest_image_add(TridentIngestRun *run, TridentIngestFolder 
 /* Open queued images on a lane, as far as it has room. */
 extern void trident_ingest_image_dispatch(TridentIngestRun *run, TridentIngestLane *lane);
 
-/* The lane is lost: its images are queued again. */
-extern void trident_ingest_image_lost(TridentIngestRun *run, TridentIngestLane *lane);
+/* The lane is lost: its images are queued again; counts: that was an attempt of each. */
+extern void trident_ingest_image_lost(TridentIngestRun *run, TridentIngestLane *lane,
+									  bool counts);
 
 /* --- lane.c --- */
 

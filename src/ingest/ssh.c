@@ -295,12 +295,6 @@ trident_ingest_ssh_failure(TridentIngestSsh *ssh)
 }
 
 const char *
-trident_ingest_ssh_key_type(TridentIngestSsh *ssh)
-{
-	return ssh->key_type;
-}
-
-const char *
 trident_ingest_ssh_fingerprint(TridentIngestSsh *ssh)
 {
 	return ssh->fingerprint;

@@ -82,8 +82,7 @@ extern ssize_t trident_ingest_ssh_write(TridentIngestSsh *ssh, const void *from,
 /* Why it has failed. */
 extern const TridentIngestFailure *trident_ingest_ssh_failure(TridentIngestSsh *ssh);
 
-/* The server's host key: its type, and "SHA256:..."; once past HANDSHAKE. */
-extern const char *trident_ingest_ssh_key_type(TridentIngestSsh *ssh);
+/* The fingerprint of the server's host key, "SHA256:..."; once past HANDSHAKE. */
 extern const char *trident_ingest_ssh_fingerprint(TridentIngestSsh *ssh);
 
 /* Say good-bye if that takes no waiting, and free everything. */

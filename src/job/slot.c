@@ -164,10 +164,11 @@ int
 trident_job_slot_take(int64 id, int kind)
 {
 	Oid			extension = trident_base_extension_oid();
-	int			old = trident_job_slot_find(id);
 	TridentJobSlot *slot;
+	int			old;
 
 	LWLockAcquire(&trident_job_locks->lock, LW_EXCLUSIVE);
+	old = find(extension, id);
 	slot = old >= 0 ? &trident_job_shared->slots[old] : find_victim();
 	if (slot)
 	{

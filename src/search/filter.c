@@ -23,7 +23,6 @@
 #include "postgres.h"
 
 #include "access/sysattr.h"
-#include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_node.h"

@@ -104,6 +104,12 @@ my @damages = (
 		qr/^0\|says that vectors have 64 dimensions, padded to 32/ ],
 	[ 'meta without directory', 'low', sub { bytes($_[0], 0, CONTENTS + 40, u32(0xFFFFFFFF)) },
 		qr/^0\|says that the directory begins at block 4294967295/ ],
+	[ 'meta without model', 'low', sub { bytes($_[0], 0, CONTENTS + 36, u32(0xFFFFFFFF)) },
+		qr/^0\|has a model without cells, or cells without a model/ ],
+	[ 'meta patience', 'low', sub { bytes($_[0], 0, CONTENTS + 296, pack('f', 'nan')) },
+		qr/^0\|has a patience that is none/ ],
+	[ 'meta patient lists', 'low', sub { bytes($_[0], 0, CONTENTS + 344, pack('f', -1)) },
+		qr/^0\|has a patience that is none/ ],
 	[ 'meta curve', 'low', sub { bytes($_[0], 0, CONTENTS + 56, pack('f', 'nan')) },
 		qr/^0\|has a recall curve that is none/ ],
 	[ 'meta lost', 'low', sub { bytes($_[0], 0, 0, "\0" x PAGE) },
@@ -344,7 +350,7 @@ foreach my $i (0 .. $#damages)
 	  if $name eq 'meta without directory';
 	like($err, qr/ERROR:  index "damage_$i" is damaged\nDETAIL:  It has a damaged model/, "$name: an error, not a read beyond the lists")
 	  if $name eq 'cells';
-	like($err, qr/ERROR:  index "damage_$i" has a damaged address of a row/, "$name: an error, not a row of that address")
+	like($err, qr/ERROR:  index "damage_$i" is damaged\nDETAIL:  It has a damaged address of a row/, "$name: an error, not a row of that address")
 	  if $name eq 'address';
 }
 unlike(substr(slurp($node->logfile), $log_at), qr/was terminated by signal|PANIC|TRAP|statement timeout/,
