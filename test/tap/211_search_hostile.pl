@@ -138,9 +138,10 @@ foreach my $what (sort keys %endless)
 DO \$\$ BEGIN PERFORM set_config('test.state', 'none', false); PERFORM ($search);
 EXCEPTION WHEN OTHERS THEN PERFORM set_config('test.state', SQLSTATE || ' ' || SQLERRM, false); END \$\$;
 SQL
-		like($session->query_safe("SELECT current_setting('test.state')"), qr/^(TR005|08P01) /, "endless $what, $mode: given up");
+		like($session->query_safe("SELECT current_setting('test.state')"), qr/^TR005 /, "endless $what, $mode: given up");
 		# one value may come in one read of libpq, whole
-		my $most = $what eq 'rows' ? 160 : 600;
+		my $most = $what eq 'rows' ? 160 : 300;
+		note(sprintf('%s, %s: session %d MB', $what, $mode, most_memory($pid)));
 		cmp_ok(most_memory($pid), '<', $most, "endless $what, $mode: the session has not grown");
 		my $worker = $session->query_safe("SELECT max(pid) FROM trident.stat_worker WHERE kind = 'exchange'");
 		cmp_ok(most_memory($worker), '<', $most, "endless $what, $mode: nor the worker") if $worker ne '';
