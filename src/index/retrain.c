@@ -44,6 +44,7 @@
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "storage/procarray.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -188,10 +189,12 @@ fetch_row(Retrain *retrain, ItemPointer tid, Datum *values, bool *isnull)
 
 	/*
 	 * Vacuum holds no horizon back, so TOAST chunks of a row that died
-	 * meanwhile can go.  A snapshot brings the horizon up to date by which the
-	 * row counts as one that somebody may see.
+	 * meanwhile can go.  This brings the horizon up to date by which the row
+	 * counts as one that somebody may see.  No snapshot would: vacuum may be
+	 * in parallel mode, which forbids a new one, and horizons also move
+	 * without a transaction's end that snapshots are made anew for.
 	 */
-	(void) GetLatestSnapshot();
+	(void) GetOldestNonRemovableTransactionId(retrain->heap);
 	ResetPerTupleExprContext(retrain->estate);
 	do
 	{
