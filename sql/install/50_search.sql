@@ -38,11 +38,13 @@ CREATE FUNCTION trident_last_search(
 	OUT attempts integer,
 	OUT error text,
 	OUT coverage float8,
-	OUT reason text)
+	OUT reason text,
+	OUT merge_ms float8,
+	OUT total_ms float8)
 RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'trident_last_search' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 10;
 COMMENT ON FUNCTION trident_last_search() IS
-	'what the last trident_search() of this session did, a row for each shard: the node that it is on (local: this one) and its table here; path worker or direct (asked through the exchange), pass or plan (read here, in one pass or by the executor) or fdw (plain SQL through postgres_fdw, for that reason); rows that it contributed, milliseconds until they were here and that the shard itself was searched for (NULL: unknown), how often its node was asked, the error of one that is missing, and the share of the collection''s rows that it covers (0 if missing, so that the sum tells how complete the answer is)';
+	'what the last trident_search() of this session did, a row for each shard: the node that it is on (local: this one) and its table here; path worker or direct (asked through the exchange), pass or plan (read here, in one pass or by the executor) or fdw (plain SQL through postgres_fdw, for that reason); rows that it contributed, milliseconds until they were here and that the shard itself was searched for (NULL: unknown), how often its node was asked, the error of one that is missing, and the share of the collection''s rows that it covers (0 if missing, so that the sum tells how complete the answer is); and of the search as a whole, milliseconds that merging the answers took (NULL: nothing was merged) and that all of it took (NULL: it did not get to its end)';
 
 CREATE FUNCTION trident.search_shards(
 	wire integer,

@@ -40,6 +40,22 @@
 	((void) ExecCheckRTPerms((statement)->rtable, true))
 #endif
 
+/* Those columns of a table of the statement are selected. */
+#if PG_VERSION_NUM >= 160000
+#define TridentRequireSelect(statement, rte, columns) \
+	do { \
+		RTEPermissionInfo *info_ = addRTEPermissionInfo(&(statement)->permInfos, rte); \
+		info_->requiredPerms = ACL_SELECT; \
+		info_->selectedCols = (columns); \
+	} while (0)
+#else
+#define TridentRequireSelect(statement, rte, columns) \
+	do { \
+		(rte)->requiredPerms = ACL_SELECT; \
+		(rte)->selectedCols = (columns); \
+	} while (0)
+#endif
+
 /* PG 16 has one function for the rights on any kind of object. */
 #if PG_VERSION_NUM >= 160000
 #define TridentServerAclCheck(server, role, mode) \
@@ -65,6 +81,13 @@
 #define TridentAppendPrunes(append) ((append)->part_prune_index >= 0)
 #else
 #define TridentAppendPrunes(append) ((append)->part_prune_info != NULL)
+#endif
+
+/* An Append that was made by hand, all zeros, chooses none. */
+#if PG_VERSION_NUM >= 180000
+#define TridentAppendPrunesNothing(append) ((append)->part_prune_index = -1)
+#else
+#define TridentAppendPrunesNothing(append) ((append)->part_prune_info = NULL)
 #endif
 
 /* The relations that a scan of a foreign server stands for; joins apart in PG 16. */

@@ -6,6 +6,7 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/namespace.h"
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
@@ -112,31 +113,52 @@ serves(TridentBaseWorkerEntry *entry)
 		pg_atomic_read_u32(&entry->ready) == entry->generation;
 }
 
+/*
+ * With the lock held: the entry whose worker serves the extension that has
+ * that schema.
+ */
+static TridentBaseWorkerEntry *
+find_serving(Oid schema, int kind, int number)
+{
+	for (int i = 0; i < trident_base_worker_shared->nentries; i++)
+	{
+		TridentBaseWorkerEntry *entry = &trident_base_worker_shared->entries[i];
+
+		if (entry->database == MyDatabaseId && entry->schema == schema &&
+			entry->kind == kind && entry->number == number && serves(entry))
+			return entry;
+	}
+	return NULL;
+}
+
+/*
+ * The schema tells which extension is meant (catalog.c), and has a system
+ * cache: sessions that are short do not read pg_extension.
+ */
 bool
 trident_base_worker_find(int kind, int number, TridentBaseWorker *worker)
 {
 	TridentBaseWorker *known = &found[kind][number];
-	static Oid	known_extension = InvalidOid;
-	Oid			extension;
+	static Oid	known_schema = InvalidOid;
+	Oid			schema;
 	TridentBaseWorkerEntry *entry;
 
 	if (trident_base_worker_shared == NULL)
 		return false;
-	extension = trident_base_extension_oid();
-	if (extension != known_extension)
+	schema = get_namespace_oid("trident", true);
+	if (schema != known_schema)
 	{
 		memset(found, 0, sizeof(found));
-		known_extension = extension;
+		known_schema = schema;
 	}
-	if (!OidIsValid(extension))
+	if (!OidIsValid(schema))
 		return false;
 	if (known->generation == 0 || !trident_base_worker_alive(known))
 	{
 		known->generation = 0;
 		TridentBaseWorkerLockShared();
-		entry = trident_base_worker_entry_find(MyDatabaseId, extension, kind,
-											   number);
-		if (entry && serves(entry))
+		entry = find_serving(schema, kind, number);
+		if (entry)
 		{
 			known->entry = entry - trident_base_worker_shared->entries;
 			known->generation = entry->generation;

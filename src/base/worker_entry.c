@@ -113,6 +113,7 @@ trident_base_worker_entry_get(Oid database, Oid extension, int kind, int number)
 	entry->extension = extension;
 	entry->kind = kind;
 	entry->number = number;
+	entry->schema = InvalidOid;
 	entry->state = TRIDENT_BASE_WORKER_IDLE;
 	entry->generation = 0;
 	entry->wanted = false;

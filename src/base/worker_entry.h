@@ -56,6 +56,8 @@ typedef struct TridentBaseWorkerEntry
 	int			kind;
 	int			number;
 
+	Oid			schema;			/* the extension's, as its last worker found
+								 * it: tells the extension as well */
 	TridentBaseWorkerState state;
 	uint32		generation;		/* of the last start; 0: never started */
 	bool		wanted;			/* the launcher is to keep it running, or to

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "executor/spi.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
@@ -173,14 +174,19 @@ trident_base_worker_check_version(Oid extension_oid)
 static bool
 check_extension(void)
 {
-	bool		there;
+	Oid			schema = InvalidOid;
 
 	trident_base_worker_begin(0);
-	there = trident_base_extension_oid() == extension;
-	if (there)
+	if (trident_base_extension_oid() == extension)
+	{
 		trident_base_worker_check_version(extension);
+		schema = get_namespace_oid("trident", false);
+	}
 	trident_base_worker_commit();
-	return there;
+	TridentBaseWorkerLock();
+	me->schema = schema;
+	TridentBaseWorkerUnlock();
+	return OidIsValid(schema);
 }
 
 /* Connect, run the kind's body, and keep the error that leaves it. */

@@ -9,7 +9,11 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -21,11 +25,20 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 #include "base/compat.h"
 #include "base/sql.h"
 #include "collection/shard.h"
 #include "node/node.h"
+
+/* Columns of trident.collection that are read by their numbers. */
+enum
+{
+	COLUMN_COLLECTION = 1,
+	COLUMN_KEY = 3,
+	COLUMN_VECTOR = 4
+};
 
 Relation
 trident_collection_open(Oid table, LOCKMODE lockmode)
@@ -215,14 +228,44 @@ trident_collection_find(Oid table, bool missing_ok)
 	return collection;
 }
 
+/*
+ * Asked for by the first search of a session: the row is read as those of
+ * catalogs are, for a statement would take longer than the search.
+ */
 List *
 trident_collection_key(Oid table, char **vector_column)
 {
-	TridentCollection *collection = trident_collection_find(table, true);
+	Oid			schema = get_namespace_oid("trident", false);
+	Relation	rel = table_open(get_relname_relid("collection", schema), AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	List	   *key = NIL;
+	ScanKeyData condition;
+	SysScanDesc scan;
+	HeapTuple	tuple;
 
 	if (vector_column)
-		*vector_column = collection ? collection->vector_column : NULL;
-	return collection ? collection->key : NIL;
+		*vector_column = NULL;
+	ScanKeyInit(&condition, COLUMN_COLLECTION, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(table));
+	scan = systable_beginscan(rel, get_relname_relid("collection_pkey", schema), true,
+							  snapshot, 1, &condition);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		TupleDesc	desc = RelationGetDescr(rel);
+		bool		is_null;
+		Datum		name;
+
+		key = trident_collection_names(heap_getattr(tuple, COLUMN_KEY, desc, &is_null),
+									   "key columns");
+		name = heap_getattr(tuple, COLUMN_VECTOR, desc, &is_null);
+		if (vector_column && !is_null)
+			*vector_column = pstrdup(NameStr(*DatumGetName(name)));
+	}
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(rel, AccessShareLock);
+	return key;
 }
 
 void

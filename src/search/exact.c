@@ -21,7 +21,6 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -82,12 +81,13 @@ prepare_filter(const Pass *pass, List *qual)
 
 /* The column of that name in a table; children have all of their parent's. */
 static AttrNumber
-column_of_table(Oid table, const char *name)
+column_of_table(Relation rel, const char *name)
 {
-	AttrNumber	attno = get_attnum(table, name);
+	AttrNumber	attno = trident_search_column(rel, name);
 
 	if (attno == InvalidAttrNumber)
-		elog(ERROR, "column \"%s\" of relation %u does not exist", name, table);
+		elog(ERROR, "column \"%s\" of relation %u does not exist", name,
+			 RelationGetRelid(rel));
 	return attno;
 }
 
@@ -98,10 +98,10 @@ prepare_table(Pass *pass, const Plan *plan, Relation rel)
 	const TridentSearchTarget *target = pass->target;
 
 	pass->table = RelationGetRelid(rel);
-	pass->vector = column_of_table(pass->table, target->vector_name);
+	pass->vector = column_of_table(rel, target->vector_name);
 	for (int i = 0; i < target->ncolumns; i++)
 		pass->columns[i] =
-			column_of_table(pass->table,
+			column_of_table(rel,
 							NameStr(TupleDescAttr(target->row_desc, i)->attname));
 	pass->filter = prepare_filter(pass, plan->qual);
 	pass->slot = table_slot_create(rel, NULL);

@@ -35,6 +35,8 @@ enum
 	RESULT_ERROR,
 	RESULT_COVERAGE,
 	RESULT_REASON,
+	RESULT_MERGE_MS,
+	RESULT_TOTAL_MS,
 	RESULT_COLUMNS
 };
 
@@ -42,6 +44,8 @@ enum
 static MemoryContext context = NULL;
 static List *runs = NIL;		/* of TridentSearchShardRun * */
 static char *plain_reason = NULL;
+static double merge_ms = -1;	/* below 0: nothing was merged */
+static double total_ms = -1;	/* below 0: it did not get to its end */
 
 static char *
 copy_text(const char *text)
@@ -58,6 +62,19 @@ trident_search_last_begin(const char *reason)
 	MemoryContextReset(context);
 	runs = NIL;
 	plain_reason = copy_text(reason);
+	merge_ms = total_ms = -1;
+}
+
+void
+trident_search_last_merged(double ms)
+{
+	merge_ms = ms;
+}
+
+void
+trident_search_last_end(double ms)
+{
+	total_ms = ms;
 }
 
 void
@@ -160,6 +177,14 @@ share(const TridentSearchShardRun *run)
 	return sum > 0 ? estimated_rows(run->shard) / sum : 1.0 / list_length(runs);
 }
 
+/* NULL: unknown. */
+static void
+set_ms(Datum *values, bool *nulls, int column, double ms)
+{
+	values[column] = Float8GetDatum(ms);
+	nulls[column] = ms < 0;
+}
+
 static void
 set_text(Datum *values, bool *nulls, int column, const char *text)
 {
@@ -187,12 +212,13 @@ trident_last_search(PG_FUNCTION_ARGS)
 		set_text(values, nulls, RESULT_PATH, run->path);
 		values[RESULT_ROWS] = Int64GetDatum(run->rows);
 		values[RESULT_MS] = Float8GetDatum(run->ms);
-		values[RESULT_SEARCH_MS] = Float8GetDatum(run->search_ms);
-		nulls[RESULT_SEARCH_MS] = run->search_ms < 0;
+		set_ms(values, nulls, RESULT_SEARCH_MS, run->search_ms);
 		values[RESULT_ATTEMPTS] = Int32GetDatum(run->attempts);
 		set_text(values, nulls, RESULT_ERROR, run->error);
 		values[RESULT_COVERAGE] = Float8GetDatum(run->error ? 0 : share(run));
 		set_text(values, nulls, RESULT_REASON, plain_reason);
+		set_ms(values, nulls, RESULT_MERGE_MS, merge_ms);
+		set_ms(values, nulls, RESULT_TOTAL_MS, total_ms);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

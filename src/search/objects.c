@@ -2,15 +2,19 @@
  * objects.c
  *	  The extension's own types and operators.
  *
- * They are found as members of the extension, never by a search_path: an
- * operator of the same name over the same types may exist elsewhere.  The
- * answer is kept until anything changes in the catalogs that it came from,
- * which covers DROP and CREATE EXTENSION in a session that goes on.
+ * Types are found in schema trident, which the extension makes and nobody else
+ * creates objects in.  Operators are in the schema that the extension was
+ * installed in, among others maybe, so they are found as its members, never by a
+ * search_path: one of the same name over the same types may exist elsewhere.
+ * That reads pg_extension and pg_depend, which have no system cache: a session
+ * that connects for one search is spared it where no operator is needed.  The
+ * answer is kept until anything changes in the catalogs that it came from, which
+ * covers DROP and CREATE EXTENSION in a session that goes on.
  */
 #include "postgres.h"
 
 #include "catalog/dependency.h"
-#include "catalog/pg_extension.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
@@ -58,16 +62,13 @@ trident_search_is_member(Oid catalog, Oid object, Oid extension)
 
 /* The type of that name in schema trident. */
 static Oid
-find_type(const char *name, Oid extension)
+find_type(const char *name, Oid schema)
 {
-	Oid			schema = GetSysCacheOid1(NAMESPACENAME, Anum_pg_namespace_oid,
-										 CStringGetDatum("trident"));
 	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
 									   CStringGetDatum(name),
 									   ObjectIdGetDatum(schema));
 
-	if (!OidIsValid(type) ||
-		!trident_search_is_member(TypeRelationId, type, extension))
+	if (!OidIsValid(type))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("type trident.%s is not part of extension trident", name),
@@ -108,7 +109,7 @@ trident_search_objects(void)
 {
 	static bool registered = false;
 	TridentSearchObjects found;
-	Oid			extension;
+	Oid			schema;
 	uint64		before;
 
 	if (changes_seen == changes)
@@ -123,9 +124,9 @@ trident_search_objects(void)
 
 	/* Noted before looking, so that a change meanwhile is not overlooked. */
 	before = changes;
-	extension = get_extension_oid("trident", false);
+	schema = get_namespace_oid("trident", false);
 	for (int kind = 0; kind < TRIDENT_VECTOR_KINDS; kind++)
-		found.type[kind] = find_type(type_name[kind], extension);
+		found.type[kind] = find_type(type_name[kind], schema);
 	objects = found;
 	memset(operators, 0, sizeof(operators));
 	changes_seen = before;

@@ -68,8 +68,9 @@ typedef struct Statement
 static dlist_head statements = DLIST_STATIC_INIT(statements);
 static int	nstatements = 0;
 
-char *
-trident_search_operator_sql(Oid operator)
+/* The operator as it is written in SQL: OPERATOR(schema.name). */
+static char *
+operator_sql(Oid operator)
 {
 	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator));
 	Form_pg_operator form;
@@ -105,10 +106,12 @@ statement_text(const TridentSearchTarget *target, const TridentSearchFilter *fil
 {
 	Oid			schema = RelationGetNamespace(target->rel);
 	const char *vector = quote_identifier(target->vector_name);
+	Oid			operator = trident_search_operator(target->kind, target->metric);
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT c.%s %s $1", vector, target->operator);
+	appendStringInfo(&sql, "SELECT c.%s %s $1", vector,
+					 operator_sql(operator));
 	if (with_shard)
 		appendStringInfoString(&sql, ", c.tableoid");
 	for (int i = 0; i < target->ncolumns; i++)
@@ -394,5 +397,6 @@ trident_search_plan(const TridentSearchTarget *target,
 void
 trident_search_plan_release(TridentSearchPlan *plan)
 {
-	ReleaseCachedPlan(plan->cached, CurrentResourceOwner);
+	if (plan->cached)
+		ReleaseCachedPlan(plan->cached, CurrentResourceOwner);
 }

@@ -13,6 +13,8 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_amop.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
 #include "parser/parse_coerce.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -80,9 +82,8 @@ open_collection(Oid oid)
 	return rel;
 }
 
-/* The column of that name; an error with that hint if there is none. */
-static AttrNumber
-find_column(Relation rel, const char *name, const char *hint)
+AttrNumber
+trident_search_column(Relation rel, const char *name)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 
@@ -93,12 +94,22 @@ find_column(Relation rel, const char *name, const char *hint)
 		if (!att->attisdropped && strcmp(NameStr(att->attname), name) == 0)
 			return att->attnum;
 	}
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_COLUMN),
-			 errmsg("column \"%s\" of relation \"%s\" does not exist",
-					name, RelationGetRelationName(rel)),
-			 errhint("%s", hint)));
-	return InvalidAttrNumber;	/* keep the compiler quiet */
+	return InvalidAttrNumber;
+}
+
+/* The column of that name; an error with that hint if there is none. */
+static AttrNumber
+find_column(Relation rel, const char *name, const char *hint)
+{
+	AttrNumber	attno = trident_search_column(rel, name);
+
+	if (attno == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of relation \"%s\" does not exist",
+						name, RelationGetRelationName(rel)),
+				 errhint("%s", hint)));
+	return attno;
 }
 
 /* Is it a vector column, of what kind, and of how many dimensions? */
@@ -263,7 +274,8 @@ index_metrics(Oid index_oid, AttrNumber attno, TridentVectorKind kind)
 static TridentVectorMetric
 index_metric(const TridentSearchTarget *target, AttrNumber attno)
 {
-	List	   *indexes = RelationGetIndexList(target->rel);
+	List	   *indexes = target->rel->rd_rel->relhasindex ?
+		RelationGetIndexList(target->rel) : NIL;
 	ListCell   *lc;
 	StringInfoData names;
 	int			metrics = 0;
@@ -295,8 +307,6 @@ index_metric(const TridentSearchTarget *target, AttrNumber attno)
 static void
 resolve_metric(TridentSearchTarget *target, const char *name, AttrNumber attno)
 {
-	Oid			operator;
-
 	if (name == NULL)
 		target->metric = index_metric(target, attno);
 	else
@@ -313,9 +323,6 @@ resolve_metric(TridentSearchTarget *target, const char *name, AttrNumber attno)
 					 errhint("Use one of 'l2', 'ip', 'cosine' and 'l1'.")));
 		target->metric = metric;
 	}
-
-	operator = trident_search_operator(target->kind, target->metric);
-	target->operator = trident_search_operator_sql(operator);
 }
 
 /* The columns of the primary key, in its order; or those that are registered. */
@@ -351,6 +358,28 @@ primary_key(Relation rel)
 	return names;
 }
 
+/*
+ * The operator by which values of a type are sorted; InvalidOid: there is none.
+ * For the commonest types it is known: to find the default order of a type, the
+ * server asks for a cast to the type of every other order, which is a good part
+ * of what a session that connects for one search asks the catalogs for.
+ */
+static Oid
+sort_operator(Oid type)
+{
+	switch (type)
+	{
+		case INT4OID:
+			return Int4LessOperator;
+		case INT8OID:
+			return Int8LessOperator;
+		case TEXTOID:
+			return TextLessOperator;
+		default:
+			return lookup_type_cache(type, TYPECACHE_LT_OPR)->lt_opr;
+	}
+}
+
 /* How the key columns, the first of row_desc, are ordered. */
 static void
 resolve_key_order(TridentSearchTarget *target)
@@ -359,10 +388,10 @@ resolve_key_order(TridentSearchTarget *target)
 	for (int i = 0; i < target->nkeys; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(target->row_desc, i);
-		TypeCacheEntry *type = lookup_type_cache(att->atttypid, TYPECACHE_LT_OPR);
+		Oid			operator = sort_operator(att->atttypid);
 		SortSupport order = &target->key_order[i];
 
-		if (!OidIsValid(type->lt_opr))
+		if (!OidIsValid(operator))
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_FUNCTION),
 					 errmsg("key column \"%s\" is of type %s, which has no order",
@@ -370,7 +399,7 @@ resolve_key_order(TridentSearchTarget *target)
 					 errhint("Name key columns of types that can be sorted.")));
 		order->ssup_cxt = CurrentMemoryContext;
 		order->ssup_collation = att->attcollation;
-		PrepareSortSupportFromOrderingOp(type->lt_opr, order);
+		PrepareSortSupportFromOrderingOp(operator, order);
 	}
 }
 

@@ -30,29 +30,46 @@ enum
 	RESULT_COLUMNS
 };
 
-/*
- * The node that a table's rows are on: for a partition that is a foreign table,
- * its server.
- */
-static Datum
-node_of(Oid shard)
-{
-	const char *name = "local";
-
-	if (get_rel_relkind(shard) == RELKIND_FOREIGN_TABLE)
-		name = GetForeignServer(GetForeignTable(shard)->serverid)->servername;
-	return DirectFunctionCall1(namein, CStringGetDatum(name));
-}
+/* So many tables' nodes are remembered while rows are written. */
+#define MAX_KNOWN 64
 
 /* How rows of one target become results. */
 typedef struct Writer
 {
 	const TridentSearchTarget *target;
+	int			nknown;
+	Oid			shard[MAX_KNOWN];
+	NameData	node[MAX_KNOWN];	/* of the shard of that number */
 	FmgrInfo	key_out;		/* of the single key column, or of a row */
 	TupleDesc	key_desc;		/* NULL for a single key column */
 	FmgrInfo	to_jsonb;
 	TupleDesc	payload_desc;	/* NULL for no payload */
 } Writer;
+
+/*
+ * The node that a table's rows are on: for a partition that is a foreign table,
+ * its server.  A name in the writer.
+ */
+static Datum
+node_of(Writer *writer, Oid shard)
+{
+	const char *name = "local";
+	Name		node;
+
+	for (int i = 0; i < writer->nknown; i++)
+	{
+		if (writer->shard[i] == shard)
+			return NameGetDatum(&writer->node[i]);
+	}
+	if (get_rel_relkind(shard) == RELKIND_FOREIGN_TABLE)
+		name = GetForeignServer(GetForeignTable(shard)->serverid)->servername;
+	if (writer->nknown == MAX_KNOWN)
+		writer->nknown = 0;		/* all anew: there may be thousands */
+	writer->shard[writer->nknown] = shard;
+	node = &writer->node[writer->nknown++];
+	namestrcpy(node, name);
+	return NameGetDatum(node);
+}
 
 /* Some columns of the kept rows, as a type that values can be made of. */
 static TupleDesc
@@ -131,7 +148,7 @@ write_row(Writer *writer, const TridentSearchRow *row,
 	values[RESULT_DISTANCE] = Float8GetDatum(row->distance);
 	if (OidIsValid(row->shard))
 	{
-		values[RESULT_NODE] = node_of(row->shard);
+		values[RESULT_NODE] = node_of(writer, row->shard);
 		values[RESULT_SHARD] = ObjectIdGetDatum(row->shard);
 	}
 	else

@@ -189,6 +189,8 @@ run_statement(const TridentSearchPlan *plan, PlannedStmt *statement,
 	};
 	QueryDesc  *desc;
 
+	if (plan->cached == NULL)
+		elog(ERROR, "the executor cannot run a plan made without the planner");
 	plan->params->params[0].value = query;
 	desc = CreateQueryDesc(statement, plan->sql, GetActiveSnapshot(), InvalidSnapshot,
 						   &receiver.pub, plan->params, NULL, 0);

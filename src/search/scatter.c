@@ -50,6 +50,7 @@ typedef struct Scatter
 	TridentSearchTop *local;	/* rows of this node; NULL: it has no part */
 	bool		is_pass;		/* how they were read */
 	double		local_ms;
+	double		merge_ms;		/* of all rounds */
 } Scatter;
 
 /* Does the server's option "extensions" name each of them? */
@@ -186,10 +187,13 @@ run_local(Scatter *scatter)
 
 /* The nearest of the rows at hand, sorted. */
 static TridentSearchTop *
-merge(const Scatter *scatter)
+merge(Scatter *scatter)
 {
 	TridentSearchTop *top = trident_search_top_new(scatter->plan->target);
+	instr_time	start;
+	instr_time	end;
 
+	INSTR_TIME_SET_CURRENT(start);
 	for (int i = 0; scatter->local && i < scatter->local->nrows; i++)
 		trident_search_top_offer_row(top, &scatter->local->rows[i]);
 	for (int i = 0; i < scatter->split->nnodes; i++)
@@ -200,6 +204,9 @@ merge(const Scatter *scatter)
 			trident_search_wire_read(&leg->answer, leg->node->shards, top);
 	}
 	trident_search_top_sort(top);
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, start);
+	scatter->merge_ms += INSTR_TIME_GET_MILLISEC(end);
 	return top;
 }
 
@@ -359,6 +366,7 @@ trident_search_scatter(const TridentSearchRequest *request,
 	foreach(lc, batches)
 		trident_exchange_end(lfirst(lc));
 	note(&scatter);
+	trident_search_last_merged(scatter.merge_ms);
 	warn_partial(&scatter);
 	return top;
 }

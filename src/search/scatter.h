@@ -135,6 +135,14 @@ extern TridentSearchSplit *trident_search_split(const TridentSearchTarget *targe
 												PlannedStmt *statement,
 												MemoryContext context);
 
+/*
+ * The split of a search over foreign tables, each of a node, and local tables
+ * that the statement, NULL for none, reads: lists of OIDs.
+ */
+extern TridentSearchSplit *trident_search_split_tables(const TridentSearchTarget *target,
+													   List *foreign, List *local,
+													   PlannedStmt *statement);
+
 /* gather.c */
 
 /* What is asked of every node of a search. */
@@ -222,6 +230,10 @@ extern TridentSearchTop *trident_search_scatter(const TridentSearchRequest *requ
 /* Forgets the search before, and notes why this one is plain SQL or NULL. */
 extern void trident_search_last_begin(const char *reason);
 extern void trident_search_last_add(const TridentSearchShardRun *run);
+
+/* Notes how long answers were merged, and how long the whole search took. */
+extern void trident_search_last_merged(double ms);
+extern void trident_search_last_end(double ms);
 
 /* Notes one whole plan, run here since start, by its tables. */
 extern void trident_search_last_add_plan(const TridentSearchPlan *plan, bool is_pass,

@@ -191,12 +191,17 @@ trident_search(PG_FUNCTION_ARGS)
 	TridentSearchPlan *plan;
 	TridentSearchTop *top;
 	const char *reason = NULL;
+	instr_time	start;
+	instr_time	end;
 
+	INSTR_TIME_SET_CURRENT(start);
 	InitMaterializedSRF(fcinfo, 0);
 
 	target = trident_search_resolve(&request);
 	filter = trident_search_filter(target, &request);
-	plan = trident_search_plan(target, filter);
+	plan = trident_search_simple(target, filter);
+	if (plan == NULL)
+		plan = trident_search_plan(target, filter);
 	if (plan->split)
 		reason = trident_search_plain_reason(filter, plan);
 	if (plan->split && plan->split->nnodes > 0 && reason == NULL)
@@ -208,5 +213,8 @@ trident_search(PG_FUNCTION_ARGS)
 
 	/* The lock stays until the transaction ends, as that of a SELECT does. */
 	relation_close(target->rel, NoLock);
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, start);
+	trident_search_last_end(INSTR_TIME_GET_MILLISEC(end));
 	return (Datum) 0;
 }

@@ -9,7 +9,8 @@
  *		resolve.c		which columns and which metric are meant
  *		registry.c		key and vector column of a distributed collection
  *		filter*.c		the filter, from untrusted text to checked SQL
- *		plan.c			the search as one SQL statement, its plan kept
+ *		simple.c		the plan where there is no choice, made at once
+ *		plan.c			else the search as one SQL statement, its plan kept
  *		run.c			one plan run, whichever way
  *		exact.c			that plan run in one pass, where it reads every row
  *		pages.c			the rows of a table in memory, for that pass
@@ -67,8 +68,6 @@ typedef struct TridentSearchTarget
 	Oid			query_type;		/* of that column, less any domain */
 	Datum		query;			/* detoasted, of that type */
 	int			dim;
-	const char *operator;		/* as SQL: OPERATOR(schema.name) */
-
 	int			k;
 
 	/* What is kept of a row: its key, then its payload. */
@@ -82,12 +81,12 @@ typedef struct TridentSearchTarget
 typedef struct TridentSearchPlan
 {
 	const TridentSearchTarget *target;
-	const char *sql;
+	const char *sql;			/* NULL: simple.c made it, as of the next three */
 	bool		has_shard;		/* the second column is the row's table */
 	ParamListInfo params;
 	CachedPlan *cached;
-	PlannedStmt *statement;		/* in cached */
-	struct TridentSearchSplit *split;	/* in cached; NULL: not asked for yet */
+	PlannedStmt *statement;		/* in cached, if there is one */
+	struct TridentSearchSplit *split;	/* the same; NULL: nothing is foreign */
 } TridentSearchPlan;
 
 /* A filter that may be run. */
@@ -152,6 +151,9 @@ extern bool trident_search_is_member(Oid catalog, Oid object, Oid extension);
 
 /* resolve.c */
 
+/* The column of that name; InvalidAttrNumber: there is none. */
+extern AttrNumber trident_search_column(Relation rel, const char *name);
+
 /*
  * A query as a value of the type of the target's vector column; error 22000
  * where its dimensions are not the target's.
@@ -167,9 +169,6 @@ extern TridentSearchTarget *trident_search_resolve(const TridentSearchRequest *r
 
 /* The name of a metric, as it is given to trident_search. */
 extern const char *trident_search_metric_name(TridentVectorMetric metric);
-
-/* The operator as it is written in SQL: OPERATOR(schema.name), palloc'd. */
-extern char *trident_search_operator_sql(Oid operator);
 
 /* registry.c */
 
@@ -269,6 +268,15 @@ extern int	trident_search_filter_check_args(Node *raw, Jsonb *args);
  */
 extern void trident_search_filter_bind(TridentSearchFilter *filter, Jsonb *args);
 
+/* simple.c */
+
+/*
+ * Plans the search without the planner, and locks all its tables; NULL: that
+ * is not possible, or not worth it any more, in this session.
+ */
+extern TridentSearchPlan *trident_search_simple(const TridentSearchTarget *target,
+												const TridentSearchFilter *filter);
+
 /* plan.c */
 
 /*
@@ -278,7 +286,7 @@ extern void trident_search_filter_bind(TridentSearchFilter *filter, Jsonb *args)
 extern TridentSearchPlan *trident_search_plan(const TridentSearchTarget *target,
 											  const TridentSearchFilter *filter);
 
-/* Lets go of the plan. */
+/* Lets go of the plan, whoever made it. */
 extern void trident_search_plan_release(TridentSearchPlan *plan);
 
 /* run.c */

@@ -14,19 +14,24 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/reloptions.h"
+#include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_partitioned_table.h"
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
 #include "parser/parsetree.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/partcache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "base/compat.h"
+#include "exchange/exchange.h"
 #include "search/scatter.h"
 
 typedef struct Splitter
@@ -36,16 +41,6 @@ typedef struct Splitter
 	List	   *foreign;		/* OIDs of foreign tables */
 	List	   *local;			/* OIDs of tables that are read here */
 } Splitter;
-
-/* Is it a server that nodes are? */
-static bool
-is_node(Oid server)
-{
-	ForeignDataWrapper *wrapper =
-		GetForeignDataWrapper(GetForeignServer(server)->fdwid);
-
-	return strcmp(wrapper->fdwname, "postgres_fdw") == 0;
-}
 
 /* The one table that a scan of a foreign server reads; else InvalidOid. */
 static Oid
@@ -95,7 +90,7 @@ cut_foreign(Splitter *splitter, ForeignScan *scan)
 
 	if (!OidIsValid(table))
 		splitter->reason = "the plan joins foreign tables";
-	else if (is_node(scan->fs_server))
+	else if (trident_exchange_is_node(GetForeignServer(scan->fs_server)))
 	{
 		splitter->foreign = lappend_oid(splitter->foreign, table);
 		return NULL;
@@ -173,17 +168,23 @@ cut(Splitter *splitter, Plan *plan)
 static bool
 renames_columns(Oid table)
 {
-	Relation	rel = RelationIdGetRelation(table);
+	/* one scan for all of them, and no relcache entry just for this */
+	CatCList   *columns = SearchSysCacheList1(ATTNUM, ObjectIdGetDatum(table));
 	bool		found = false;
 
-	for (int i = 0; rel && i < RelationGetNumberOfAttributes(rel) && !found; i++)
+	for (int i = 0; i < columns->n_members && !found; i++)
 	{
-		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), i);
+		HeapTuple	tuple = &columns->members[i]->tuple;
+		Form_pg_attribute att = (Form_pg_attribute) GETSTRUCT(tuple);
+		bool		is_null;
+		Datum		options = SysCacheGetAttr(ATTNUM, tuple,
+											  Anum_pg_attribute_attfdwoptions,
+											  &is_null);
 		ListCell   *lc;
 
-		if (att->attisdropped)
+		if (is_null || att->attisdropped)
 			continue;
-		foreach(lc, GetForeignColumnOptions(table, att->attnum))
+		foreach(lc, untransformRelOptions(options))
 		{
 			DefElem    *option = lfirst(lc);
 
@@ -192,8 +193,7 @@ renames_columns(Oid table)
 				found = true;
 		}
 	}
-	if (rel)
-		RelationClose(rel);
+	ReleaseSysCacheList(columns);
 	return found;
 }
 
@@ -254,13 +254,13 @@ node_of_server(TridentSearchSplit *split, Oid server, int most)
 
 /* Sort the foreign tables by node. */
 static void
-make_nodes(TridentSearchSplit *split, const Splitter *splitter)
+make_nodes(TridentSearchSplit *split, List *foreign)
 {
-	int			most = list_length(splitter->foreign);
+	int			most = list_length(foreign);
 	ListCell   *lc;
 
 	split->nodes = palloc0(sizeof(TridentSearchNode) * (most + 1));
-	foreach(lc, splitter->foreign)
+	foreach(lc, foreign)
 	{
 		Oid			table = lfirst_oid(lc);
 		TridentSearchNode *node =
@@ -290,8 +290,16 @@ oids_of_list(List *list)
 static bool
 is_hashed(Relation rel)
 {
-	return rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
-		get_partition_strategy(RelationGetPartitionKey(rel)) == PARTITION_STRATEGY_HASH;
+	HeapTuple	tuple = SearchSysCache1(PARTRELID,
+										ObjectIdGetDatum(RelationGetRelid(rel)));
+	bool		found;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;			/* it is not partitioned */
+	found = ((Form_pg_partitioned_table) GETSTRUCT(tuple))->partstrat ==
+		PARTITION_STRATEGY_HASH;
+	ReleaseSysCache(tuple);
+	return found;
 }
 
 static bool
@@ -310,6 +318,21 @@ has_foreign_table(PlannedStmt *statement)
 }
 
 TridentSearchSplit *
+trident_search_split_tables(const TridentSearchTarget *target, List *foreign,
+							List *local, PlannedStmt *statement)
+{
+	TridentSearchSplit *split = palloc0(sizeof(TridentSearchSplit));
+
+	split->local = statement;
+	split->nlocal = list_length(local);
+	split->local_shards = oids_of_list(local);
+	split->nshards = list_length(foreign) + split->nlocal;
+	split->is_hashed = is_hashed(target->rel);
+	make_nodes(split, foreign);
+	return split;
+}
+
+TridentSearchSplit *
 trident_search_split(const TridentSearchTarget *target, PlannedStmt *statement,
 					 MemoryContext context)
 {
@@ -321,19 +344,15 @@ trident_search_split(const TridentSearchTarget *target, PlannedStmt *statement,
 	if (!has_foreign_table(statement))
 		return NULL;
 	old = MemoryContextSwitchTo(context);
-	split = palloc0(sizeof(TridentSearchSplit));
 	splitter.statement = copyObject(statement);
 	if (statement->subplans != NIL)
 		splitter.reason = "the plan has subplans";
 	local = cut(&splitter, splitter.statement->planTree);
 	splitter.statement->planTree = local;
-	split->local = local ? splitter.statement : NULL;
-	split->nlocal = list_length(splitter.local);
-	split->local_shards = oids_of_list(splitter.local);
-	split->reason = splitter.reason;
-	split->nshards = list_length(splitter.foreign) + split->nlocal;
-	split->is_hashed = is_hashed(target->rel);
-	make_nodes(split, &splitter);
+	split = trident_search_split_tables(target, splitter.foreign, splitter.local,
+										local ? splitter.statement : NULL);
+	if (splitter.reason)
+		split->reason = splitter.reason;
 	MemoryContextSwitchTo(old);
 	return split;
 }

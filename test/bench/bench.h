@@ -119,5 +119,6 @@ extern void cmd_query(const Options *opt);
 extern void cmd_sql(const Options *opt);
 extern void cmd_truth(const Options *opt);
 extern void cmd_fleet(const Options *opt);
+extern void cmd_legs(const Options *opt);
 
 #endif							/* TRIDENT_BENCH_H */

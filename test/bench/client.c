@@ -28,6 +28,8 @@ static const char usage_text[] =
 "          [-n CLIENTS] [-w WARM_UP] [-l MOST_SECONDS] [-O: a connection for\n"
 "          each query] [-R: rows beyond the true neighbours may come]\n"
 "          [-N: answers are not looked at]\n"
+"  legs    one client, each search taken apart: SQL with $1 = vector:\n"
+"          -q QUERIES -c COUNT [-w WARM_UP]\n"
 "  info    dimension and rows of a file: -b FILE\n"
 "  each:   [-s SETUP_SQL]...\n"
 "TRUTH and OUTPUT are prefixes of .ivecs and .dist.fvecs.\n";
@@ -161,6 +163,11 @@ dispatch(const char *command, const Options *opt)
 		need(opt->base && opt->queries && opt->truth && opt->sql &&
 			 opt->k > 0 && opt->conns > 0 && opt->count > 0);
 		cmd_fleet(opt);
+	}
+	else if (strcmp(command, "legs") == 0)
+	{
+		need(opt->queries && opt->sql && opt->count > 0);
+		cmd_legs(opt);
 	}
 	else if (strcmp(command, "info") == 0)
 	{
