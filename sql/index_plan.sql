@@ -34,6 +34,18 @@ EXPLAIN (COSTS OFF) SELECT id FROM item WHERE v <-> q() < 1;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM item;
 EXPLAIN (COSTS OFF) SELECT min(v <-> q()) FROM item;
 
+-- A scan for ten rows costs what as many lists cost as it scores on average.
+CREATE FUNCTION startup(probes integer) RETURNS numeric LANGUAGE plpgsql AS $$
+DECLARE
+	plan json;
+BEGIN
+	PERFORM set_config('trident.index_probes', probes::text, true);
+	EXECUTE 'EXPLAIN (FORMAT JSON) SELECT id FROM item ORDER BY v <-> q() LIMIT 10' INTO plan;
+	PERFORM set_config('trident.index_probes', '0', true);
+	RETURN plan->0->'Plan'->>'Startup Cost';
+END $$;
+SELECT lists > 32 AS patient, startup(0) > startup(probes - 1) AND startup(0) <= startup(probes) AS follows FROM trident_index_stats('item_v');
+
 -- Filters that let many rows through: the index.
 EXPLAIN (COSTS OFF) SELECT id FROM item WHERE c2 = 1 ORDER BY v <-> q() LIMIT 10;
 EXPLAIN (COSTS OFF) SELECT id FROM item WHERE c100 <> 7 ORDER BY v <-> q() LIMIT 10;

@@ -12,7 +12,7 @@
  * not known: a parameter, a cursor, a LIMIT above a join.  Where conditions
  * leave a share s of the rows, the LIMIT's k rows are the k / s nearest ones,
  * whether the key column or a filter sees to the conditions: the lists for so
- * many are scored.  With a filter all the k / s rows are read from the table,
+ * many are scored, by the rules that scans have (curve.h).  With a filter all the k / s rows are read from the table,
  * in no order; the proportion of a whole scan, in which each page of the table
  * is paid for once, is too little for them.  So heap_extra() adds what is
  * missing, to the startup.  It makes a very selective filter dearer here than
@@ -94,18 +94,21 @@ rows_taken(PlannerInfo *root, const IndexPath *path)
 	return Min(Max(limit, TYPICAL_LIMIT), Max(path->path.rows, 1));
 }
 
-/* Lists that are scored before the first row leaves. */
+/*
+ * Lists that are scored for the rows taken, of a scan that the key's condition
+ * leaves "rows" of; the others are filtered out above it.
+ */
 static double
 first_lists(PlannerInfo *root, const IndexPath *path,
-			const TridentIndexMeta *meta)
+			const TridentIndexMeta *meta, double rows)
 {
-	double		tuples = Max(path->indexinfo->tuples, 1);
-	double		share = Min(Max(path->path.rows, 1) / tuples, 1);
+	double		passed = Min(Max(path->path.rows, 1) / rows, 1);
+	double		share = Min(rows / Max(path->indexinfo->tuples, 1), 1);
 
 	if (trident_base_index_probes > 0)
 		return Min(trident_base_index_probes, meta->nlists);
-	return trident_index_curve_lists(meta, rows_taken(root, path) / share,
-									 trident_base_index_target_recall);
+	return trident_index_curve_mean(meta, rows_taken(root, path) / passed, share,
+									trident_base_index_target_recall);
 }
 
 /*
@@ -169,7 +172,7 @@ trident_index_cost(PlannerInfo *root, IndexPath *path, double loop_count,
 	ordering = meta.nlists * cpu_operator_cost / 4;
 	extra = heap_extra(root, path, &meta, rows, heap_random);
 	*startup = ordering + extra +
-		scoring_cost(info, &meta, first_lists(root, path, &meta), index_random);
+		scoring_cost(info, &meta, first_lists(root, path, &meta, rows), index_random);
 	*total = ordering + extra +
 		scoring_cost(info, &meta, meta.nlists, index_random) +
 		rows * ROW_COST * cpu_tuple_cost;

@@ -54,6 +54,13 @@ margin(float target)
 /* Of fewer lists than this the number in the curve is scored: patience is coarse. */
 #define FEW_LISTS 32
 
+/*
+ * Of the share of rows that may be missed, what is for the i-th: this much less
+ * for each tenfold i, down to the least.
+ */
+#define MISS_DECAY 0.4
+#define LEAST_MISS 0.4
+
 /* Products of so many queries with a batch are made at a time. */
 #define QUERIES_AT_ONCE 64
 
@@ -537,4 +544,42 @@ trident_index_curve_patience(const TridentIndexMeta *meta, double target,
 	if (mean)
 		*mean = row_lists(meta, meta->patient_lists, target);
 	return (int) Max(1, Min(ceil(row_lists(meta, meta->patience, target)), meta->nlists));
+}
+
+/*
+ * 10 rows are asked for so often that fewer are not worth a lesser start.  Of
+ * more rows the i-th is to be found as surely as the curve has it for all of
+ * the i nearest together, of which it is the farthest: that is the lot of the
+ * middle one of 2 i.  Where a filter is above the scan the rows that it lets
+ * through are all of that kind.  And they are dear: lists are nothing beside
+ * the rows that are read for each, so less is missed the more rows are asked
+ * for.
+ *
+ * Among rows of one label, the i-th nearest is about the (i / share)-th of all.
+ */
+int
+trident_index_curve_before(const TridentIndexMeta *meta, double i,
+						   double share, double target)
+{
+	double		tens = i / TRIDENT_INDEX_PATIENT_ROWS;
+	double		k = TRIDENT_INDEX_PATIENT_ROWS;
+
+	if (tens > 1)
+	{
+		k = 2 * i;
+		target = 1 - (1 - target) * Max(LEAST_MISS, 1 - MISS_DECAY * log10(tens));
+	}
+	return trident_index_curve_lists(meta, k / share, target);
+}
+
+double
+trident_index_curve_mean(const TridentIndexMeta *meta, double i, double share,
+						 double target)
+{
+	double		mean;
+
+	if (i <= TRIDENT_INDEX_PATIENT_ROWS && share >= 1 &&
+		trident_index_curve_patience(meta, target, &mean) > 0)
+		return mean;
+	return trident_index_curve_before(meta, i, share, target);
 }

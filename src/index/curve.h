@@ -36,6 +36,17 @@ extern int	trident_index_curve_patience(const TridentIndexMeta *meta,
 										 double target, double *mean);
 
 /*
+ * Lists to score before row number i >= 1 may leave a scan that is not patient,
+ * for target.  share (0 .. 1] is that of rows with a label looked for; 1: all.
+ */
+extern int	trident_index_curve_before(const TridentIndexMeta *meta, double i,
+									   double share, double target);
+
+/* Lists that scans for i rows score on average, patient or not; see above. */
+extern double trident_index_curve_mean(const TridentIndexMeta *meta, double i,
+									   double share, double target);
+
+/*
  * The nearest rows of each query, among the rows that were met so far: one
  * chunk of memory without pointers, so that it may stand in shared memory.
  */

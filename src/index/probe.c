@@ -24,21 +24,13 @@
 #include "base/guc.h"
 #include "index/scan.h"
 
-/*
- * Of the share of rows that may be missed, what is for the i-th: this much less
- * for each tenfold i, down to the least.
- */
-#define MISS_DECAY 0.4
-#define LEAST_MISS 0.4
-
 /* Most blocks of 16 rows that a page has. */
 #define MAX_BLOCKS 64
 
 int
 trident_index_probes_for(TridentIndexScan *so, int64 i)
 {
-	double		target = trident_base_index_target_recall;
-	double		k;
+	double		share = 1;
 
 	if (so->order.nlists <= 1 || so->query == NULL || so->query->is_huge)
 		return so->order.nlists;
@@ -49,27 +41,11 @@ trident_index_probes_for(TridentIndexScan *so, int64 i)
 	if (i <= TRIDENT_INDEX_PATIENT_ROWS && so->patience > 0)
 		return Min(so->gained + so->patience, so->order.nlists);
 
-	/*
-	 * 10 rows are asked for so often that fewer are not worth a lesser start.
-	 * Of more rows the i-th is to be found as surely as the curve has it for
-	 * all of the i nearest together, of which it is the farthest: that is the
-	 * lot of the middle one of 2 i.  Where a filter is above the scan the
-	 * rows that it lets through are all of that kind.  And they are dear:
-	 * lists are nothing beside the rows that are read for each, so less is
-	 * missed the more rows are asked for.
-	 */
-	k = i <= TRIDENT_INDEX_PATIENT_ROWS ? TRIDENT_INDEX_PATIENT_ROWS : 2.0 * i;
-	if (i > TRIDENT_INDEX_PATIENT_ROWS)
-		target = 1 - (1 - target) *
-			Max(LEAST_MISS, 1 - MISS_DECAY * log10((double) i / TRIDENT_INDEX_PATIENT_ROWS));
-
-	/*
-	 * Among rows of one label, the i-th nearest is about the (i / share)-th of
-	 * all.  The share is that of the lists scored so far.
-	 */
+	/* how many rows have the label, as far as lists have been scored */
 	if (so->nlabels >= 0 && so->nprobed > 0)
-		k *= (so->stats.codes_scanned + 1.0) / (so->nmatched + 1.0);
-	return trident_index_curve_lists(&so->meta, k, target);
+		share = (so->nmatched + 1.0) / (so->stats.codes_scanned + 1.0);
+	return trident_index_curve_before(&so->meta, i, share,
+									  trident_base_index_target_recall);
 }
 
 void

@@ -239,10 +239,9 @@ meta_columns(const TridentIndexMeta *meta, Datum *values, bool *nulls)
 
 	if (trident_base_index_probes > 0)
 		probes = Min(trident_base_index_probes, meta->nlists);
-	else if (trident_index_curve_patience(meta, trident_base_index_target_recall,
-										  &probes) == 0)
-		probes = trident_index_curve_lists(meta, TRIDENT_INDEX_PATIENT_ROWS,
-										   trident_base_index_target_recall);
+	else
+		probes = trident_index_curve_mean(meta, TRIDENT_INDEX_PATIENT_ROWS, 1,
+										  trident_base_index_target_recall);
 
 	nulls[METRIC] = meta->metric < 1 || meta->metric >= lengthof(metric);
 	if (!nulls[METRIC])
