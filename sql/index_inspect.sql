@@ -92,6 +92,22 @@ SET LOCAL trident.index_probes = 2;
 SELECT count(*) FROM (SELECT FROM item ORDER BY embedding <-> (SELECT embedding FROM item WHERE id = 500) LIMIT 5) s;
 SELECT index, lists_probed, rows_returned, target_recall FROM trident_last_scan();
 COMMIT;
+-- Where a major lets us, EXPLAIN has the same of each scan.
+DO $$
+DECLARE
+	node jsonb;
+	now record;
+	is_18 boolean = current_setting('server_version_num')::int >= 180000;
+BEGIN
+	EXECUTE 'EXPLAIN (ANALYZE, FORMAT JSON) SELECT FROM item ORDER BY embedding <-> (SELECT embedding FROM item WHERE id = 500) LIMIT 5' INTO node;
+	SELECT * INTO now FROM trident_last_scan();
+	node = jsonb_path_query_first(node, '$.** ? (@."Index Name" == "item_l2")');
+	IF is_18 <> coalesce((node->>'Lists Probed')::int = now.lists_probed AND (node->>'Lists')::int = now.lists AND
+		(node->>'Codes Scanned')::int = now.codes_scanned AND (node->>'Rows Reranked')::int = now.rows_reranked AND
+		(node->>'Target Recall')::float8 = now.target_recall AND (node->>'Index Searches')::int = 1, false) THEN
+		RAISE EXCEPTION 'EXPLAIN has %, not %', node, now;
+	END IF;
+END $$;
 -- An error within a scan leaves the one before.
 SELECT 1 / (id - id) FROM item ORDER BY embedding <-> (SELECT embedding FROM item WHERE id = 500) LIMIT 5;
 SELECT index, rows_returned FROM trident_last_scan();

@@ -133,6 +133,19 @@
 	index_beginscan(heap, index, snapshot, nkeys, norderbys)
 #endif
 
+/* And counts the searches by it, for us to count. */
+#if PG_VERSION_NUM >= 180000
+#define TridentCountIndexSearch(scan) \
+	((void) ((scan)->instrument && (scan)->instrument->nsearches++))
+#else
+#define TridentCountIndexSearch(scan) ((void) 0)
+#endif
+
+/* PG 18 lets an extension add to what EXPLAIN tells of a node of the plan. */
+#if PG_VERSION_NUM >= 180000
+#define TRIDENT_HAS_EXPLAIN_HOOK
+#endif
+
 /*
  * PG 18 prefers the path with fewer disabled nodes, whatever its cost: one
  * that cannot be run counts more of them than a scan that enable_... forbids.

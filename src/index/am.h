@@ -90,6 +90,11 @@ extern void trident_index_cost(struct PlannerInfo *root, struct IndexPath *path,
 /* Have the planner ask us for paths; called once, when the library is loaded. */
 extern void trident_index_path_init(void);
 
+/* explain.c */
+
+/* Have EXPLAIN ask us, where it does; called once, when the library is loaded. */
+extern void trident_index_explain_init(void);
+
 /* scan.c */
 extern IndexScanDesc trident_index_beginscan(Relation index, int nkeys,
 											 int norderbys);

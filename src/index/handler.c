@@ -86,6 +86,7 @@ trident_index_init(void)
 					  "Rows a list that centroids are trained with; 0 is automatic",
 					  0, 0, 10000, AccessExclusiveLock);
 	trident_index_path_init();
+	trident_index_explain_init();
 }
 
 static bytea *

@@ -15,7 +15,7 @@
 #define TRIDENT_INDEX_HASH_PROC 2
 #define TRIDENT_INDEX_PROCS 2
 
-/* Register reloptions and a planner hook; called once, when the library is loaded. */
+/* Register reloptions and hooks; called once, when the library is loaded. */
 extern void trident_index_init(void);
 
 #endif							/* TRIDENT_INDEX_INDEX_H */

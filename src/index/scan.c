@@ -142,6 +142,7 @@ prepare(IndexScanDesc scan)
 						RelationGetRelationName(index))));
 
 	pgstat_count_index_scan(index);
+	TridentCountIndexSearch(scan);
 	old = MemoryContextSwitchTo(so->context);
 
 	/* What may look into catalogs or fetch values comes before the model. */
