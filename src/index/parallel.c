@@ -57,6 +57,9 @@
 #define KEY_TRAINING	UINT64CONST(0xB0000000000000F5)
 #define KEY_NEAREST		UINT64CONST(0xB0000000000000F6)
 
+/* More than is shared beside the parts that depend on the sample. */
+#define OTHER_SHARED_BYTES (1024 * 1024)
+
 /* As the planner has it for all parallel builds. */
 #define MIN_WORKER_MEMORY_KB (32 * 1024)
 
@@ -461,7 +464,8 @@ trident_index_parallel_begin(Relation heap, Relation index,
 	TridentIndexParallel *parallel;
 
 	if (workers <= 0 ||
-		!has_shared_memory(index, sizes.sample + sizes.training + sizes.nearest))
+		!has_shared_memory(index, sizes.sample + sizes.training + sizes.nearest +
+						   OTHER_SHARED_BYTES))
 		return NULL;
 
 	parallel = palloc0(sizeof(TridentIndexParallel));

@@ -138,7 +138,7 @@ sample_target(Relation index, const TridentIndexCoder *coder, double rows,
 
 	/* not less than what makes sense of any setting */
 	fits = Max(fits, 1000);
-	if (wanted > fits && fits < (double) FEW_PER_LIST * nlists)
+	if (Min(wanted, rows) > fits && fits < (double) FEW_PER_LIST * nlists)
 		ereport(NOTICE,
 				(errmsg("index \"%s\" is trained with %.0f rows for %d lists, because maintenance_work_mem is %d kB",
 						RelationGetRelationName(index), fits, nlists,

@@ -65,7 +65,8 @@ foreach my $dim (sort { $a <=> $b } keys %rows)
 	# halfvec may have 4000 dimensions at most in an index of pgvector; here
 	# they are as vectors
 	my $type = $dim == 16 || $dim == 768 ? 'halfvec' : 'vector';
-	my $lists = int(sqrt($rows{$dim}) / 2);
+	# so many that scans are patient
+	my $lists = 40 + (full() ? int(sqrt($rows{$dim}) / 2) : 0);
 
 	psql(cloud(dim => $dim, rows => $rows{$dim}, type => $type,
 			queries => $dim > 1000 ? int($queries / 2) : $queries));
