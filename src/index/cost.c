@@ -12,11 +12,12 @@
  * not known: a parameter, a cursor, a LIMIT above a join.  Where conditions
  * leave a share s of the rows, the LIMIT's k rows are the k / s nearest ones,
  * whether the key column or a filter sees to the conditions: the lists for so
- * many are scored, by the rules that scans have (curve.h).  With a filter all the k / s rows are read from the table,
- * in no order; the proportion of a whole scan, in which each page of the table
- * is paid for once, is too little for them.  So heap_extra() adds what is
- * missing, to the startup.  It makes a very selective filter dearer here than
- * by a btree and a sort, which it is; docs/design/index.md has measurements.
+ * many are scored, by the rules that scans have (curve.h).  With a filter all
+ * the k / s rows are read from the table, in no order; the proportion of a
+ * whole scan, in which each page of the table is paid for once, is too little
+ * for them.  So heap_extra() adds what is missing, to the startup.  It makes a
+ * very selective filter dearer here than by a btree and a sort, which it is;
+ * docs/design/index.md has measurements.
  */
 #include "postgres.h"
 
