@@ -9,9 +9,12 @@
  */
 \echo Use "CREATE EXTENSION trident_pgvector" to load this file. \quit
 
+/* The schema that this installs into may have functions of others. */
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 DO $$
 DECLARE
-	theirs constant text = (SELECT quote_ident(n.nspname)
+	theirs constant text = (SELECT pg_catalog.quote_ident(n.nspname::pg_catalog.text)
 		FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
 		WHERE e.extname OPERATOR(pg_catalog.=) 'vector');
 	ours constant text = 'trident';

@@ -3,6 +3,8 @@
  *	  Background workers: what is seen of them, and how they are stopped.
  */
 
+SET LOCAL search_path = trident, pg_temp;
+
 CREATE FUNCTION trident.worker_rows(
 	OUT kind text,
 	OUT database oid,
@@ -59,13 +61,13 @@ COMMENT ON COLUMN trident.stat_worker.hint IS
 	'what to do about it';
 GRANT SELECT ON trident.stat_worker TO pg_monitor;
 
-CREATE FUNCTION trident_worker_stop(
+CREATE FUNCTION @extschema@.trident_worker_stop(
 	database name DEFAULT NULL,
 	kind text DEFAULT NULL,
 	restart boolean DEFAULT false)
 RETURNS integer
 	AS 'MODULE_PATHNAME', 'trident_worker_stop' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
-COMMENT ON FUNCTION trident_worker_stop(name, text, boolean) IS
+COMMENT ON FUNCTION @extschema@.trident_worker_stop(name, text, boolean) IS
 	'ends the background workers of a database (NULL: this one), of one kind or all, and forgets their failures; with restart they start again at once, else when they are next needed; returns how many were running; error 55006 if they do not end within 5 seconds, 55000 where trident is not preloaded';
-REVOKE ALL ON FUNCTION trident_worker_stop(name, text, boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION trident_worker_stop(name, text, boolean) TO pg_signal_backend;
+REVOKE ALL ON FUNCTION @extschema@.trident_worker_stop(name, text, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.trident_worker_stop(name, text, boolean) TO pg_signal_backend;

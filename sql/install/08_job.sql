@@ -7,6 +7,8 @@
  * it is a member of, pg_monitor all of them, without their arguments.
  */
 
+SET LOCAL search_path = trident, pg_temp;
+
 CREATE TABLE trident.job_record (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	kind text NOT NULL,
@@ -65,16 +67,16 @@ COMMENT ON COLUMN trident.job.seconds_left IS 'until all that is known is done, 
 COMMENT ON COLUMN trident.job.progress IS 'counters of the kind (ingest: of the current attempt, but points, bytes, connections and retries of all)';
 COMMENT ON COLUMN trident.job.error_code IS 'SQLSTATE of why it has failed';
 
-CREATE FUNCTION trident_job_wait(id bigint, timeout interval DEFAULT NULL)
+CREATE FUNCTION @extschema@.trident_job_wait(id bigint, timeout interval DEFAULT NULL)
 	RETURNS text
 	AS 'MODULE_PATHNAME', 'trident_job_wait'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION trident_job_wait(bigint, interval) IS
+COMMENT ON FUNCTION @extschema@.trident_job_wait(bigint, interval) IS
 	'waits until a job has ended, at most for timeout (NULL: as long as it takes); returns its state: done, failed, canceled, or waiting or running when the timeout came first; an error for a job of the current transaction, which begins at commit';
 
-CREATE FUNCTION trident_job_cancel(id bigint)
+CREATE FUNCTION @extschema@.trident_job_cancel(id bigint)
 	RETURNS boolean
 	AS 'MODULE_PATHNAME', 'trident_job_cancel'
 	LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION trident_job_cancel(bigint) IS
+COMMENT ON FUNCTION @extschema@.trident_job_cancel(bigint) IS
 	'asks for the end of a job of the current role, or of a role it is a member of: true if it was waiting or running; a running one ends soon after, keeping what it has done, whatever becomes of the transaction';

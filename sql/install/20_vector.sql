@@ -9,6 +9,8 @@
  * its own.
  */
 
+SET LOCAL search_path = @extschema@, pg_temp;
+
 CREATE TYPE trident.vector;
 
 CREATE FUNCTION trident.vector_in(cstring, oid, integer) RETURNS trident.vector

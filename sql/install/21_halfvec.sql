@@ -10,6 +10,8 @@
  * The casts between the two types are here too.
  */
 
+SET LOCAL search_path = @extschema@, pg_temp;
+
 CREATE TYPE trident.halfvec;
 
 CREATE FUNCTION trident.halfvec_in(cstring, oid, integer) RETURNS trident.halfvec

@@ -7,6 +7,8 @@
  * its rows collected before the first one is used.
  */
 
+SET LOCAL search_path = trident, pg_temp;
+
 CREATE FUNCTION trident.vecs_rows(path text, format text,
 	OUT id bigint, OUT embedding trident.vector) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'trident_vecs_rows'
@@ -21,22 +23,22 @@ CREATE FUNCTION trident.ivecs_rows(path text,
 COMMENT ON FUNCTION trident.ivecs_rows(text) IS
 	'implements trident_ivecs_read';
 
-CREATE FUNCTION trident_vecs_read(path text, format text DEFAULT NULL)
+CREATE FUNCTION @extschema@.trident_vecs_read(path text, format text DEFAULT NULL)
 	RETURNS TABLE (id bigint, embedding trident.vector)
 	LANGUAGE SQL STABLE PARALLEL SAFE ROWS 1000000
 BEGIN ATOMIC
 	SELECT (file.r).id, (file.r).embedding
 	FROM (SELECT trident.vecs_rows(path, format) AS r) AS file;
 END;
-COMMENT ON FUNCTION trident_vecs_read(text, text) IS
+COMMENT ON FUNCTION @extschema@.trident_vecs_read(text, text) IS
 	'the vectors of a file on the server: fvecs, bvecs, f16vecs or i8vecs by its extension or by format; id is the row number from 0; needs pg_read_server_files; a damaged file is an error that names row and byte offset';
 
-CREATE FUNCTION trident_ivecs_read(path text)
+CREATE FUNCTION @extschema@.trident_ivecs_read(path text)
 	RETURNS TABLE (id bigint, ids integer[])
 	LANGUAGE SQL STABLE PARALLEL SAFE ROWS 10000
 BEGIN ATOMIC
 	SELECT (file.r).id, (file.r).ids
 	FROM (SELECT trident.ivecs_rows(path) AS r) AS file;
 END;
-COMMENT ON FUNCTION trident_ivecs_read(text) IS
+COMMENT ON FUNCTION @extschema@.trident_ivecs_read(text) IS
 	'the rows of an ivecs file on the server, such as the true neighbors of each query; id is the row number from 0; needs pg_read_server_files; a damaged file is an error that names row and byte offset';

@@ -4,6 +4,8 @@
  *	  look into an index.
  */
 
+SET LOCAL search_path = @extschema@, pg_temp;
+
 CREATE FUNCTION trident.index_handler(internal) RETURNS index_am_handler
 	AS 'MODULE_PATHNAME', 'trident_index_handler' LANGUAGE C STRICT;
 COMMENT ON FUNCTION trident.index_handler(internal) IS

@@ -8,6 +8,8 @@
  * copy made from a dump is another node.
  */
 
+SET LOCAL search_path = trident, pg_temp;
+
 CREATE TABLE trident.node_identity (
 	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
 	uuid uuid NOT NULL,
@@ -47,21 +49,21 @@ RETURNS integer
 COMMENT ON FUNCTION trident.processors() IS
 	'how many processors this machine has: what other nodes ask when they connect, since more statements than that at a time only slow each other down';
 
-CREATE FUNCTION trident_node_identity()
+CREATE FUNCTION @extschema@.trident_node_identity()
 RETURNS uuid
 	LANGUAGE sql STABLE PARALLEL SAFE
 	RETURN (SELECT i.uuid FROM trident.node_identity i);
-COMMENT ON FUNCTION trident_node_identity() IS
+COMMENT ON FUNCTION @extschema@.trident_node_identity() IS
 	'the uuid that identifies this database as a node of a fleet; a standby has that of its primary';
 
-CREATE FUNCTION trident_node_new_identity()
+CREATE FUNCTION @extschema@.trident_node_new_identity()
 RETURNS uuid
 	AS 'MODULE_PATHNAME', 'trident_node_new_identity' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION trident_node_new_identity() IS
+COMMENT ON FUNCTION @extschema@.trident_node_new_identity() IS
 	'gives this database a new uuid and returns it: for one that was made as a physical copy of a node that goes on living; collections distributed before are those of the other until trident_collection_sync() takes them over';
-REVOKE EXECUTE ON FUNCTION trident_node_new_identity() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.trident_node_new_identity() FROM PUBLIC;
 
-CREATE FUNCTION trident_node_add(
+CREATE FUNCTION @extschema@.trident_node_add(
 	name name,
 	host text,
 	port integer DEFAULT 5432,
@@ -72,18 +74,18 @@ CREATE FUNCTION trident_node_add(
 	options jsonb DEFAULT NULL)
 RETURNS text
 	AS 'MODULE_PATHNAME', 'trident_node_add' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION trident_node_add(name, text, integer, name, integer, integer, integer, jsonb) IS
+COMMENT ON FUNCTION @extschema@.trident_node_add(name, text, integer, name, integer, integer, integer, jsonb) IS
 	'makes a postgres_fdw server of that name for the database of another machine, set for a fleet (extensions, fetch_size, batch_size, async_capable, parallel_commit); host may list several; options are further ones of the server, by name; takes no password: returns the CREATE USER MAPPING to run next; error 0A000 without the extension postgres_fdw, 42710 where the server exists, HV00D for an option that a server has not, such as password';
-REVOKE EXECUTE ON FUNCTION trident_node_add(name, text, integer, name, integer, integer, integer, jsonb) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.trident_node_add(name, text, integer, name, integer, integer, integer, jsonb) FROM PUBLIC;
 
-CREATE FUNCTION trident_node_remove(name name)
+CREATE FUNCTION @extschema@.trident_node_remove(name name)
 RETURNS void
 	AS 'MODULE_PATHNAME', 'trident_node_remove' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION trident_node_remove(name) IS
+COMMENT ON FUNCTION @extschema@.trident_node_remove(name) IS
 	'drops the server of a node and its user mappings; error 2BP01 while a collection has shards there or any foreign table uses it, or while trident_collection_cleanup() has work there';
-REVOKE EXECUTE ON FUNCTION trident_node_remove(name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.trident_node_remove(name) FROM PUBLIC;
 
-CREATE FUNCTION trident_node_check(
+CREATE FUNCTION @extschema@.trident_node_check(
 	name name DEFAULT NULL,
 	OUT node name,
 	OUT checked text,
@@ -91,9 +93,9 @@ CREATE FUNCTION trident_node_check(
 	OUT detail text)
 RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'trident_node_check' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 20;
-COMMENT ON FUNCTION trident_node_check(name) IS
+COMMENT ON FUNCTION @extschema@.trident_node_check(name) IS
 	'connects to one node or to all (NULL) as the caller''s user mappings say, and compares them with this one, a row for each thing checked; ok is false where detail says what to do; records what it saw for view trident.node, and the uuid of a node that it sees for the first time';
-REVOKE EXECUTE ON FUNCTION trident_node_check(name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.trident_node_check(name) FROM PUBLIC;
 
 CREATE FUNCTION trident.node_ddl_end()
 RETURNS event_trigger

@@ -6,6 +6,8 @@
  * where trident is in shared_preload_libraries: else the views are empty.
  */
 
+SET LOCAL search_path = trident, pg_temp;
+
 CREATE FUNCTION trident.exchange_rows(
 	OUT server oid,
 	OUT calls bigint,
@@ -117,9 +119,9 @@ COMMENT ON COLUMN trident.stat_exchange_memory.memory IS 'bytes set aside for ca
 COMMENT ON COLUMN trident.stat_exchange_memory.memory_used IS 'bytes in use now';
 GRANT SELECT ON trident.stat_exchange_memory TO pg_monitor;
 
-CREATE FUNCTION trident_exchange_reset()
+CREATE FUNCTION @extschema@.trident_exchange_reset()
 RETURNS void
 	AS 'MODULE_PATHNAME', 'trident_exchange_reset' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
-COMMENT ON FUNCTION trident_exchange_reset() IS
+COMMENT ON FUNCTION @extschema@.trident_exchange_reset() IS
 	'sets what is counted of the nodes of this database in trident.stat_exchange and trident.stat_pool back to zero, but for what is under way; error 55000 where trident is not preloaded';
-REVOKE ALL ON FUNCTION trident_exchange_reset() FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.trident_exchange_reset() FROM PUBLIC;

@@ -3,6 +3,8 @@
  *	  View trident.node: the servers, what is set for them, and what was seen.
  */
 
+SET LOCAL search_path = trident, pg_temp;
+
 CREATE VIEW trident.node AS
 	SELECT s.srvname AS node,
 		o.option->>'host' AS host,

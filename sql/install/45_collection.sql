@@ -7,6 +7,8 @@
  * those on nodes.  What the catalogs cannot say is in trident.collection.
  */
 
+SET LOCAL search_path = trident, pg_temp;
+
 CREATE TABLE trident.collection (
 	collection regclass PRIMARY KEY,
 	id uuid NOT NULL UNIQUE,
@@ -36,39 +38,39 @@ RETURNS integer
 COMMENT ON FUNCTION trident.shard_number(integer, "any") IS
 	'the number, from 0, of the shard out of so many that a row with this partition key belongs to: that of the server''s partitioning by hash; checks on shards call it';
 
-CREATE FUNCTION trident_collection_distribute(
+CREATE FUNCTION @extschema@.trident_collection_distribute(
 	collection regclass,
 	nodes name[],
 	shards integer DEFAULT NULL,
 	key name[] DEFAULT NULL)
 RETURNS bigint
 	AS 'MODULE_PATHNAME', 'trident_collection_distribute' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION trident_collection_distribute(regclass, name[], integer, name[]) IS
+COMMENT ON FUNCTION @extschema@.trident_collection_distribute(regclass, name[], integer, name[]) IS
 	'turns a table, plain or partitioned by hash, into a collection: its rows move into so many shards (NULL: one a node) on the nodes named, local being this database, each with the key (NULL: the primary key) as primary key and the indexes of the table; returns how many rows moved; all of it or nothing; a plain table is replaced by a partitioned one of the same name; error 2BP01 where foreign keys reference the table, TR004 where a node is not as it must be';
-REVOKE EXECUTE ON FUNCTION trident_collection_distribute(regclass, name[], integer, name[]) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.trident_collection_distribute(regclass, name[], integer, name[]) FROM PUBLIC;
 
-CREATE FUNCTION trident_collection_load(
+CREATE FUNCTION @extschema@.trident_collection_load(
 	collection regclass,
 	query text,
 	columns name[] DEFAULT NULL)
 RETURNS bigint
 	AS 'MODULE_PATHNAME', 'trident_collection_load' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION trident_collection_load(regclass, text, name[]) IS
+COMMENT ON FUNCTION @extschema@.trident_collection_load(regclass, text, name[]) IS
 	'writes the rows of a query, run with the rights and the search_path of the caller, into a collection, all shards at once; columns names those that the query has, in its order (NULL: all but generated ones), others get their defaults; returns how many rows; on nodes they are visible once the transaction has committed, to it as to others';
-REVOKE EXECUTE ON FUNCTION trident_collection_load(regclass, text, name[]) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.trident_collection_load(regclass, text, name[]) FROM PUBLIC;
 
-CREATE FUNCTION trident_collection_upsert(
+CREATE FUNCTION @extschema@.trident_collection_upsert(
 	collection regclass,
 	query text,
 	columns name[] DEFAULT NULL,
 	update boolean DEFAULT true)
 RETURNS bigint
 	AS 'MODULE_PATHNAME', 'trident_collection_upsert' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION trident_collection_upsert(regclass, text, name[], boolean) IS
+COMMENT ON FUNCTION @extschema@.trident_collection_upsert(regclass, text, name[], boolean) IS
 	'as trident_collection_load(), but a row whose key is there already replaces that one (update) or is left out; returns how many rows were inserted or replaced; error 21000 where update finds one key twice in the query';
-REVOKE EXECUTE ON FUNCTION trident_collection_upsert(regclass, text, name[], boolean) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.trident_collection_upsert(regclass, text, name[], boolean) FROM PUBLIC;
 
-CREATE FUNCTION trident_collection_status(
+CREATE FUNCTION @extschema@.trident_collection_status(
 	collection regclass,
 	verify boolean DEFAULT false,
 	OUT shard integer,
@@ -82,59 +84,59 @@ CREATE FUNCTION trident_collection_status(
 	OUT detail text)
 RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'trident_collection_status' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10;
-COMMENT ON FUNCTION trident_collection_status(regclass, boolean) IS
+COMMENT ON FUNCTION @extschema@.trident_collection_status(regclass, boolean) IS
 	'the shards of a collection: their node, the table there, rows (as the node last estimated; counted with verify), size with indexes, how many valid indexes beside the key, misplaced rows that belong to another shard (only with verify, which reads all rows), and in detail why a shard is not ok: the error of its node, or how its definition differs from that of the collection; needs SELECT on the collection';
-REVOKE EXECUTE ON FUNCTION trident_collection_status(regclass, boolean) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.trident_collection_status(regclass, boolean) FROM PUBLIC;
 
-CREATE FUNCTION trident_collection_move_shard(collection regclass, shard integer, node name)
+CREATE FUNCTION @extschema@.trident_collection_move_shard(collection regclass, shard integer, node name)
 RETURNS bigint
 	AS 'MODULE_PATHNAME', 'trident_collection_move_shard' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION trident_collection_move_shard(regclass, integer, name) IS
+COMMENT ON FUNCTION @extschema@.trident_collection_move_shard(regclass, integer, name) IS
 	'moves a shard of a collection to another node, local being this database, and returns how many rows it has; nobody reads or writes the collection meanwhile; not in a transaction block; nodes that have the collection attached must run trident_collection_sync()';
-REVOKE EXECUTE ON FUNCTION trident_collection_move_shard(regclass, integer, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.trident_collection_move_shard(regclass, integer, name) FROM PUBLIC;
 
-CREATE FUNCTION trident_collection_undistribute(collection regclass)
+CREATE FUNCTION @extschema@.trident_collection_undistribute(collection regclass)
 RETURNS bigint
 	AS 'MODULE_PATHNAME', 'trident_collection_undistribute' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION trident_collection_undistribute(regclass) IS
+COMMENT ON FUNCTION @extschema@.trident_collection_undistribute(regclass) IS
 	'brings all rows of a collection home and returns how many came from nodes; it stays partitioned by hash, with the key as its primary key; not in a transaction block';
-REVOKE EXECUTE ON FUNCTION trident_collection_undistribute(regclass) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.trident_collection_undistribute(regclass) FROM PUBLIC;
 
-CREATE FUNCTION trident_collection_sync(
+CREATE FUNCTION @extschema@.trident_collection_sync(
 	collection regclass,
 	OUT shard integer,
 	OUT node name,
 	OUT action text)
 RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'trident_collection_sync' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10;
-COMMENT ON FUNCTION trident_collection_sync(regclass) IS
+COMMENT ON FUNCTION @extschema@.trident_collection_sync(regclass) IS
 	'makes the shards of a collection what its table is, in columns, checks and indexes, and returns the statements run on nodes; takes over a collection that came by a dump; where the collection is attached, attaches it anew as its home has it';
-REVOKE EXECUTE ON FUNCTION trident_collection_sync(regclass) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.trident_collection_sync(regclass) FROM PUBLIC;
 
-CREATE FUNCTION trident_collection_attach(collection text, from_node name)
+CREATE FUNCTION @extschema@.trident_collection_attach(collection text, from_node name)
 RETURNS regclass
 	AS 'MODULE_PATHNAME', 'trident_collection_attach' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION trident_collection_attach(text, name) IS
+COMMENT ON FUNCTION @extschema@.trident_collection_attach(text, name) IS
 	'makes a collection that another node has, named as there, available here under the same name, over the same shards; the nodes of its shards must be known here and checked; defaults of columns stay at its home';
-REVOKE EXECUTE ON FUNCTION trident_collection_attach(text, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.trident_collection_attach(text, name) FROM PUBLIC;
 
-CREATE FUNCTION trident_collection_detach(collection regclass)
+CREATE FUNCTION @extschema@.trident_collection_detach(collection regclass)
 RETURNS void
 	AS 'MODULE_PATHNAME', 'trident_collection_detach' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION trident_collection_detach(regclass) IS
+COMMENT ON FUNCTION @extschema@.trident_collection_detach(regclass) IS
 	'drops what trident_collection_attach() made; the shards and the collection at its home stay';
-REVOKE EXECUTE ON FUNCTION trident_collection_detach(regclass) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.trident_collection_detach(regclass) FROM PUBLIC;
 
-CREATE FUNCTION trident_collection_cleanup(
+CREATE FUNCTION @extschema@.trident_collection_cleanup(
 	OUT node name,
 	OUT shard_table text,
 	OUT done boolean,
 	OUT action text)
 RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'trident_collection_cleanup' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10;
-COMMENT ON FUNCTION trident_collection_cleanup() IS
+COMMENT ON FUNCTION @extschema@.trident_collection_cleanup() IS
 	'drops shards that failed or dropped collections of this database left on nodes, and returns what was found where: done is false where detail says what is in the way, or that a shard is of no collection that this database knows, which is kept';
-REVOKE EXECUTE ON FUNCTION trident_collection_cleanup() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.trident_collection_cleanup() FROM PUBLIC;
 
 CREATE FUNCTION trident.collection_ddl_start()
 RETURNS event_trigger

@@ -6,7 +6,9 @@
  * security.  A NULL query is an error, so it is not strict.
  */
 
-CREATE FUNCTION trident_search(
+SET LOCAL search_path = trident, pg_temp;
+
+CREATE FUNCTION @extschema@.trident_search(
 	collection regclass,
 	query trident.vector,
 	k integer DEFAULT 10,
@@ -25,10 +27,10 @@ RETURNS TABLE (
 	shard regclass,
 	payload jsonb)
 	AS 'MODULE_PATHNAME', 'trident_search' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10;
-COMMENT ON FUNCTION trident_search(regclass, trident.vector, integer, name, text, text, jsonb, name[], name[], text, interval) IS
+COMMENT ON FUNCTION @extschema@.trident_search(regclass, trident.vector, integer, name, text, text, jsonb, name[], name[], text, interval) IS
 	'the k rows of a table whose vectors are nearest to query, nearest first, then by key: their key as text, the distance as the operator of metric (l2, ip, cosine, l1) gives it, the node and the table they stand in, and columns as jsonb; of rows for which filter, a boolean expression with $1 ... for the elements of filter_args, is true; foreign partitions of postgres_fdw are searched by their nodes, all at once; a node without an answer, or without one within deadline, is an error, or with partial => ''allow'' a warning of SQLSTATE TR105; error TR002 where this server itself is not done by the deadline';
 
-CREATE FUNCTION trident_last_search(
+CREATE FUNCTION @extschema@.trident_last_search(
 	OUT node name,
 	OUT shard regclass,
 	OUT path text,
@@ -43,7 +45,7 @@ CREATE FUNCTION trident_last_search(
 	OUT total_ms float8)
 RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'trident_last_search' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED ROWS 10;
-COMMENT ON FUNCTION trident_last_search() IS
+COMMENT ON FUNCTION @extschema@.trident_last_search() IS
 	'what the last trident_search() of this session did, a row for each shard: the node that it is on (local: this one) and its table here; path worker or direct (asked through the exchange), pass or plan (read here, in one pass or by the executor) or fdw (plain SQL through postgres_fdw, for that reason); rows that it contributed, milliseconds until they were here and that the shard itself was searched for (NULL: unknown), how often its node was asked, the error of one that is missing, and the share of the collection''s rows that it covers (0 if missing, so that the sum tells how complete the answer is); and of the search as a whole, milliseconds that merging the answers took (NULL: nothing was merged) and that all of it took (NULL: it did not get to its end)';
 
 CREATE FUNCTION trident.search_shards(

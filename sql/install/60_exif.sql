@@ -3,13 +3,15 @@
  *	  What photos tell, out of their first bytes.
  */
 
-CREATE FUNCTION trident_exif(head bytea, file_size bigint DEFAULT NULL)
+SET LOCAL search_path = trident, pg_temp;
+
+CREATE FUNCTION @extschema@.trident_exif(head bytea, file_size bigint DEFAULT NULL)
 RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'trident_exif' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION trident_exif(bytea, bigint) IS
+COMMENT ON FUNCTION @extschema@.trident_exif(bytea, bigint) IS
 	'tags of a photo (EXIF: IFD0, EXIF, GPS; XMP of EXIF, camera and drone) under exiftool''s names: numbers as numbers, several values as an array, degrees as decimal ones without sign; head is the file or its beginning, of which as much is told as is there; NULL if it is no image of a known format';
 
-CREATE FUNCTION trident_exif_gps(
+CREATE FUNCTION @extschema@.trident_exif_gps(
 	head bytea,
 	file_size bigint DEFAULT NULL,
 	xmp text DEFAULT 'auto',
@@ -31,5 +33,5 @@ CREATE FUNCTION trident_exif_gps(
 	OUT captured_local timestamp,
 	OUT captured_zone text)
 	AS 'MODULE_PATHNAME', 'trident_exif_gps' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION trident_exif_gps(bytea, bigint, text) IS
+COMMENT ON FUNCTION @extschema@.trident_exif_gps(bytea, bigint, text) IS
 	'where and when a photo was taken: degrees WGS84, north and east positive; altitude_m in meters above sea, or above the ellipsoid if altitude_source says so; relative_altitude_m above the take-off; direction in degrees clockwise of the north that direction_ref names (T, M); captured_at a moment, captured_local what the camera''s clock showed; status found, absent, invalid with a reason, or need: then head is too short, and bytes need_from to need_to (exclusive) of the file are to be there; head is the file or its beginning, file_size (bytes) its size if known; xmp (auto, always, never) says when XMP is read for what EXIF does not have; all NULL for a NULL head';

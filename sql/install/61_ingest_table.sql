@@ -13,6 +13,8 @@
  * by which folders are classed come from a function, users add theirs.
  */
 
+SET LOCAL search_path = trident, pg_temp;
+
 CREATE TABLE trident.folder_class (
 	pattern text PRIMARY KEY CHECK (pattern <> ''),
 	class text NOT NULL CHECK (class <> ''),

@@ -10,6 +10,8 @@
  * those above the take-off, or above the lowest photo if one does not tell.
  */
 
+SET LOCAL search_path = trident, pg_temp;
+
 CREATE FUNCTION trident.xml_text(value text)
 RETURNS text
 	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

@@ -7,6 +7,8 @@
  * characters leave all of them.
  */
 
+SET LOCAL search_path = trident, pg_temp;
+
 CREATE FUNCTION trident.csv_text(value text)
 RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -71,7 +73,7 @@ END $$;
 COMMENT ON FUNCTION trident.site_check(bigint) IS
 	'an error unless the caller sees a site of that id';
 
-CREATE FUNCTION trident_gps_outliers(site bigint, multiplier float8 DEFAULT 4.0)
+CREATE FUNCTION @extschema@.trident_gps_outliers(site bigint, multiplier float8 DEFAULT 4.0)
 RETURNS TABLE (photo bigint, folder text, name text, latitude float8, longitude float8, axis text)
 	LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
 	SET search_path = pg_catalog, pg_temp
@@ -92,10 +94,10 @@ BEGIN
 		JOIN trident.site_folder f ON f.id = g.folder
 	ORDER BY f.path COLLATE "C", p.name;
 END $$;
-COMMENT ON FUNCTION trident_gps_outliers(bigint, float8) IS
+COMMENT ON FUNCTION @extschema@.trident_gps_outliers(bigint, float8) IS
 	'photos of a site that are far from the others: whose latitude or longitude, or both (axis), lies more than multiplier times the interquartile range below the first or above the third quartile (interpolated linearly) of all photos in folders of the flight path (trident.site_folder.is_path); an error if the site does not exist';
 
-CREATE FUNCTION trident_nearest_photos(site bigint, latitude float8, longitude float8, k integer DEFAULT 10)
+CREATE FUNCTION @extschema@.trident_nearest_photos(site bigint, latitude float8, longitude float8, k integer DEFAULT 10)
 RETURNS TABLE (photo bigint, folder text, name text, photo_latitude float8, photo_longitude float8,
 	altitude_m float8, captured_at timestamptz, distance_m float8)
 	LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
@@ -129,7 +131,7 @@ BEGIN
 		JOIN trident.site_folder f ON f.id = n.folder
 	ORDER BY n.distance, n.photo;
 END $$;
-COMMENT ON FUNCTION trident_nearest_photos(bigint, float8, float8, integer) IS
+COMMENT ON FUNCTION @extschema@.trident_nearest_photos(bigint, float8, float8, integer) IS
 	'the k photos of a site that were taken nearest to a position in degrees WGS84, nearest first: distance_m in meters along a sphere of the mean radius of the earth, heights left aside; an error if the site does not exist';
 
 /* Points in the order of the flight: by the camera's clock, then by name. */
@@ -299,7 +301,7 @@ END;
 COMMENT ON FUNCTION trident.flight_html(bigint) IS
 	'implements trident_flight_path';
 
-CREATE FUNCTION trident_flight_path(site bigint, format text DEFAULT 'geojson')
+CREATE FUNCTION @extschema@.trident_flight_path(site bigint, format text DEFAULT 'geojson')
 RETURNS text
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -318,10 +320,10 @@ BEGIN
 				HINT = 'Choose geojson, kml, gpx, csv or html.';
 	END CASE;
 END $$;
-COMMENT ON FUNCTION trident_flight_path(bigint, text) IS
+COMMENT ON FUNCTION @extschema@.trident_flight_path(bigint, text) IS
 	'where the photos of a site were taken, as a path for each folder by the camera''s clock and a point for each photo, as geojson, kml, gpx, csv or html (one page that needs no network, colored by class of folder); outliers (trident_gps_outliers) are points but not of a path; degrees WGS84, meters; an error if the site does not exist';
 
-CREATE FUNCTION trident_postgis_enable()
+CREATE FUNCTION @extschema@.trident_postgis_enable()
 RETURNS text
 	LANGUAGE plpgsql VOLATILE
 	SET search_path = pg_catalog, pg_temp
@@ -351,6 +353,6 @@ BEGIN
 	GRANT SELECT ON trident.gps_geometry TO PUBLIC;
 	RETURN 'view trident.gps_geometry created';
 END $$;
-REVOKE EXECUTE ON FUNCTION trident_postgis_enable() FROM PUBLIC;
-COMMENT ON FUNCTION trident_postgis_enable() IS
+REVOKE EXECUTE ON FUNCTION @extschema@.trident_postgis_enable() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.trident_postgis_enable() IS
 	'creates the view trident.gps_geometry: positions of photos as PostGIS geometry and geography; it belongs to the caller, not to the extension: drop it before DROP EXTENSION trident or postgis; an error if PostGIS is not installed';

@@ -95,7 +95,13 @@ SQL
 	my $bridged = 'INSERT INTO bridged SELECT id + 3, public_v, public_h FROM item';
 	$node->safe_psql($database, 'CREATE TABLE bridged AS TABLE moved');
 	isnt($node->psql($database, $bridged), 0, 'no cast without the bridge');
-	$node->safe_psql($database, 'CREATE EXTENSION trident_pgvector');
+	# What somebody else has in schema public does not run as the superuser.
+	$node->safe_psql($database, <<'SQL');
+CREATE FUNCTION public.quote_ident(name) RETURNS text LANGUAGE plpgsql AS
+	$$BEGIN RAISE EXCEPTION 'a planted quote_ident ran'; END$$;
+CREATE EXTENSION trident_pgvector;
+DROP FUNCTION public.quote_ident(name);
+SQL
 	$node->safe_psql($database, $bridged);
 	$node->safe_psql($database, <<'SQL');
 CREATE TABLE back (id int, v public.vector(3), h public.halfvec(3));
