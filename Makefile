@@ -25,7 +25,7 @@ SHLIB_LINK = -lm -lssh2
 REGRESS = $(sort $(notdir $(basename $(wildcard sql/*_*.sql))))
 REGRESS_OPTS = --load-extension=trident
 
-EXTRA_CLEAN = test/out build
+EXTRA_CLEAN = test/out .built
 
 PG_CONFIG ?= pg_config
 export PG_CONFIG
@@ -34,12 +34,25 @@ PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifneq ($(wildcard $(PGXS)),)
 include $(PGXS)
 
+# What is built is built for one server, by some flags, of some files: where
+# these change, all is built anew.
+BUILT := $(subst ',,$(shell $(PG_CONFIG) --version --configure) $(CC) $(CPPFLAGS) $(CFLAGS) $(OBJS) $(INSTALL_SQL))
+.built: FORCE
+	@echo '$(BUILT)' | cmp -s - $@ || echo '$(BUILT)' > $@
+.PHONY: FORCE
+
 # Dependency tracking is off in packaged PGXS: any header rebuilds everything.
-$(OBJS) $(OBJS:.o=.bc): $(H_FILES)
+$(OBJS) $(OBJS:.o=.bc): $(H_FILES) .built
 
 # The install script is its fragments, joined in the order of their numbers.
-sql/trident--$(EXTVERSION).sql: $(INSTALL_SQL) trident.control
+sql/trident--$(EXTVERSION).sql: $(INSTALL_SQL) trident.control .built
 	cat $(INSTALL_SQL) > $@
+
+# build/ has what takes long to make, as the server with assertions.
+distclean: distclean-build
+.PHONY: distclean-build
+distclean-build:
+	rm -rf build
 else
 # No PGXS: what a user of it would ask for says what is missing.
 all install uninstall installcheck clean distclean:
@@ -74,7 +87,7 @@ test-browser:
 	@test/tools/deps install browser
 	@$(SCRIPT) test/browser
 
-lint:
+lint: all
 	@$(SCRIPT) test/lint/run
 
 bench:
