@@ -55,7 +55,8 @@ trident_base_fault(const char *point)
 	if (strncmp(action, "error", 5) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("fault \"%s\"", point)));
+				 errmsg("fault \"%s\"", point),
+				 errhint("RESET trident.fault.")));
 	if (strncmp(action, "exit", 4) == 0)
 	{
 		/* else what was logged last would be lost with the process */

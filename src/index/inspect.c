@@ -48,7 +48,8 @@ check_index(Relation index)
 	if (RELATION_IS_OTHER_TEMP(index))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot read temporary indexes of other sessions")));
+				 errmsg("cannot read temporary indexes of other sessions"),
+				 errhint("Call the function in the session that made the table.")));
 	if (RecoveryInProgress() && !RelationIsPermanent(index))
 		ereport(ERROR,
 				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
@@ -73,7 +74,8 @@ trident_index_inspect_open(TridentIndexInspection *inspection, Oid index,
 	if (relkind == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", index)));
+				 errmsg("relation with OID %u does not exist", index),
+				 errhint("Name an index that was created with USING trident.")));
 	if (relkind != RELKIND_INDEX && relkind != RELKIND_PARTITIONED_INDEX)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -88,7 +90,8 @@ trident_index_inspect_open(TridentIndexInspection *inspection, Oid index,
 	if (heap != IndexGetRelation(index, true))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("index with OID %u was dropped meanwhile", index)));
+				 errmsg("index with OID %u was dropped meanwhile", index),
+				 errhint("Call the function again, with an index that is there.")));
 	if (must_select &&
 		pg_class_aclcheck(heap, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(inspection->heap->rd_rel->relkind),

@@ -396,7 +396,8 @@ checked_argument(const char *name, int value, int min, int max)
 	if (value < min || value > max)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must be between %d and %d", name, min, max)));
+				 errmsg("%s must be between %d and %d", name, min, max),
+				 errhint("Give %s a value in that range.", name)));
 	return value;
 }
 

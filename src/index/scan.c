@@ -134,12 +134,14 @@ prepare(IndexScanDesc scan)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("index \"%s\" can only be scanned in the order of a distance",
-						RelationGetRelationName(index))));
+						RelationGetRelationName(index)),
+				 errhint("Order the query by one distance to the column of the index.")));
 	if (!IsMVCCSnapshot(scan->xs_snapshot))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("index \"%s\" can only be scanned with an MVCC snapshot",
-						RelationGetRelationName(index))));
+						RelationGetRelationName(index)),
+				 errhint("Scan it from a query.")));
 
 	pgstat_count_index_scan(index);
 	TridentCountIndexSearch(scan);

@@ -111,7 +111,8 @@ open_file(VecsCall *call)
 		ReleaseExternalFD();
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not open file \"%s\": %m", call->path)));
+				 errmsg("could not open file \"%s\": %m", call->path),
+				 errhint("The server reads the file: it has to be on its machine, and readable for its operating system user.")));
 	}
 	call->close.func = close_file;
 	call->close.arg = call;
@@ -120,11 +121,13 @@ open_file(VecsCall *call)
 	if (fstat(call->fd, &st) != 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not stat file \"%s\": %m", call->path)));
+				 errmsg("could not stat file \"%s\": %m", call->path),
+				 errhint("Check the file and its disk on the server's machine.")));
 	if (!S_ISREG(st.st_mode))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a regular file", call->path)));
+				 errmsg("\"%s\" is not a regular file", call->path),
+				 errhint("Name a file of vectors.")));
 	call->size = st.st_size;
 }
 
@@ -146,14 +149,16 @@ read_file(void *arg, char *to, size_t room, int64 at)
 	if (got < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not read file \"%s\": %m", call->path)));
+				 errmsg("could not read file \"%s\": %m", call->path),
+				 errhint("Check the file and its disk on the server's machine.")));
 	if (got == 0 && at < call->size)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("file \"%s\" was cut short while it was read", call->path),
 				 errdetail("Row %lld is not complete: the file had %lld bytes when it was opened, and now has none at byte offset %lld.",
 						   (long long) call->reader.row,
-						   (long long) call->size, (long long) at)));
+						   (long long) call->size, (long long) at),
+				 errhint("Read the file once it is written to its end.")));
 	return got;
 }
 
@@ -222,7 +227,8 @@ check_finite(VecsCall *call)
 					 errmsg("infinite value not allowed in vector"),
 					 errdetail("It is element %d of row %lld at byte offset %lld of file \"%s\".",
 							   i + 1, (long long) call->reader.row,
-							   (long long) call->reader.offset, call->path)));
+							   (long long) call->reader.offset, call->path),
+					 errhint("Write the file anew, without this row or with numbers in it.")));
 	}
 }
 
@@ -360,7 +366,8 @@ check_path_given(FunctionCallInfo fcinfo)
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("path must not be NULL")));
+				 errmsg("path must not be NULL"),
+				 errhint("Give the path of a file on the server's machine.")));
 }
 
 /* vecs_rows(path text, format text): what trident_vecs_read consists of. */
