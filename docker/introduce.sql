@@ -2,9 +2,10 @@
  * introduce.sql
  *	  Lets a node know another one.
  *
- * The variables are name, host and port of the other, and password, that of
- * the roles there.
+ * The variables are name, host and port of the other; TRIDENT_PASSWORD in the
+ * environment is the password of the roles there.
  */
+\getenv password TRIDENT_PASSWORD
 SET client_min_messages = warning;
 SET log_statement = none;
 SET log_min_error_statement = panic;

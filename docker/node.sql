@@ -3,8 +3,9 @@
  *	  A database becomes a node: the extension, and an ordinary role that may
  *	  have collections.
  *
- * The variable password is that of the role.
+ * TRIDENT_PASSWORD in the environment is the password of the role.
  */
+\getenv password TRIDENT_PASSWORD
 SET client_min_messages = warning;
 SET log_statement = none;
 SET log_min_error_statement = panic;
