@@ -212,7 +212,7 @@ recovery_target_name = 'here'
 recovery_target_action = 'promote'
 END
 $restored->start;
-$restored->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()');
+ok($restored->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()'), 'the restored server is promoted');
 is(answers($restored), $answers, 'restored to a point in time');
 check_index($restored, 'restored', 'item_l2');
 

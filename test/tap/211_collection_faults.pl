@@ -76,10 +76,10 @@ for my $point (qw(collection-stream-rows collection-moved))
 	$lock->query_safe('SELECT pg_advisory_lock(8400)');
 	my $session = $home->background_psql('app', on_error_die => 0, on_error_stop => 0);
 	$session->query_until(qr/begun/, "\\echo begun\nSET trident.fault = '$point:wait';\n$distribute;\n");
-	$home->poll_query_until('app', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
+	ok($home->poll_query_until('app', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"), "the distribution waits at $point");
 	$third->stop('immediate');
 	$lock->query_safe('SELECT pg_advisory_unlock(8400)');
-	$home->poll_query_until('app', "SELECT count(*) = 0 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%distribute(%' AND pid <> pg_backend_pid()");
+	ok($home->poll_query_until('app', "SELECT count(*) = 0 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%distribute(%' AND pid <> pg_backend_pid()"), 'and ends when a node dies');
 	$session->quit;
 	$lock->quit;
 	$third->start;
@@ -93,7 +93,7 @@ for my $point (qw(collection-stream-rows collection-moved))
 	$lock->query_safe('SELECT pg_advisory_lock(8400)');
 	my $session = $home->background_psql('app', on_error_die => 0, on_error_stop => 0);
 	$session->query_until(qr/begun/, "\\echo begun\nSET trident.fault = 'collection-stream-rows:wait';\n$distribute;\n");
-	$home->poll_query_until('app', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
+	ok($home->poll_query_until('app', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"), 'the distribution waits');
 	app_sql($home, "SELECT pg_cancel_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
 	$session->quit;
 	$lock->quit;
@@ -107,10 +107,10 @@ for my $point (qw(collection-stream-rows collection-moved))
 	$lock->query_safe('SELECT pg_advisory_lock(8400)');
 	my $session = $home->background_psql('app', on_error_die => 0);
 	$session->query_until(qr/begun/, "\\echo begun\nSET trident.fault = 'collection-after-remote-commit:wait';\n$distribute;\n");
-	$home->poll_query_until('app', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
+	ok($home->poll_query_until('app', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"), 'the distribution waits before its commit');
 	my $cleanup = $home->background_psql('app', on_error_die => 0);
 	$cleanup->query_until(qr/begun/, "\\echo begun\nSELECT 'dropped' FROM trident_collection_cleanup();\n");
-	$home->poll_query_until('app', "SELECT count(*) = 1 FROM pg_locks WHERE relation = 'trident.collection'::regclass AND NOT granted");
+	ok($home->poll_query_until('app', "SELECT count(*) = 1 FROM pg_locks WHERE relation = 'trident.collection'::regclass AND NOT granted"), 'the cleanup waits for it');
 	is(shard_tables($third), 1, 'the shard is there for all to see on its node');
 	$lock->query_safe('SELECT pg_advisory_unlock(8400)');
 	unlike($cleanup->query_safe('SELECT 1'), qr/dropped/, 'the cleanup waits for the commit, and drops nothing');

@@ -70,7 +70,7 @@ sub meanwhile
 	$lock->query_safe('SELECT pg_advisory_lock(8400)');
 	my $run = IPC::Run::start([ 'psql', '-XAtq', '-d', $home->connstr('app'), '-c', "SET trident.fault = '$point:wait'", '-c', $sql ],
 		'<', \undef, '>', \$out, '2>', \$err);
-	$home->poll_query_until('app', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
+	ok($home->poll_query_until('app', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"), "the statement waits at $point");
 	$something->();
 	$lock->query_safe('SELECT pg_advisory_unlock(8400)');
 	$run->finish;

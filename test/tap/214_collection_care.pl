@@ -122,11 +122,11 @@ my $number = $shard =~ /_(\d+)$/ ? $1 : die;
 my $row = app_sql($home, "SELECT min(i) FROM generate_series(1000, 2000) i WHERE trident.shard_number(6, i) = $number");
 $lock->query_safe('SELECT pg_advisory_lock(8400)');
 $mover->query_until(qr/begun/, "\\echo begun\nSET trident.fault = 'collection-shard-copied:wait';\nSELECT trident_collection_move_shard('item', $number, 'local');\n");
-$home->poll_query_until('app', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
+ok($home->poll_query_until('app', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"), 'the move waits, with its rows copied');
 my ($wout, $werr) = ('', '');
 my $writer = IPC::Run::start([ 'psql', '-XAtq', '-d', $second->connstr('app'), '-c', "INSERT INTO $shard VALUES ($row)" ],
 	'<', \undef, '>', \$wout, '2>', \$werr);
-$second->poll_query_until('app', "SELECT count(*) = 1 FROM pg_locks WHERE NOT granted");
+ok($second->poll_query_until('app', "SELECT count(*) = 1 FROM pg_locks WHERE NOT granted"), 'the writer waits for the move');
 $lock->query_safe('SELECT pg_advisory_unlock(8400)');
 $writer->finish;
 like($werr, qr/does not exist|could not open relation/, 'a row for a shard that has moved is an error, and not lost');
