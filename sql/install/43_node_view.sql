@@ -41,4 +41,19 @@ CREATE VIEW trident.node AS
 	WHERE x.extname = 'trident';
 COMMENT ON VIEW trident.node IS
 	'the nodes that this database knows, itself as local among them: address, uuid, versions, recovery state and error as trident_node_check() last found them; status: ok, error, unchecked, or away while the exchange does not try to reach it; last_seen by a check or a call; connect_ms that connecting took; p50_ms, p95_ms and p99_ms, the times of its answers since server start, where trident is preloaded';
+COMMENT ON COLUMN trident.node.node IS 'name of the server; local: this database';
+COMMENT ON COLUMN trident.node.host IS 'option of the server, as are port and dbname';
+COMMENT ON COLUMN trident.node.port IS 'of local, that of this server';
+COMMENT ON COLUMN trident.node.dbname IS 'of local, this database';
+COMMENT ON COLUMN trident.node.uuid IS 'what the node is known by';
+COMMENT ON COLUMN trident.node.server_version IS 'of PostgreSQL there, when last checked';
+COMMENT ON COLUMN trident.node.trident_version IS 'of the extension there, when last checked';
+COMMENT ON COLUMN trident.node.status IS 'ok, error, unchecked, or away: not tried at the moment';
+COMMENT ON COLUMN trident.node.in_recovery IS 'whether it was a standby when last checked';
+COMMENT ON COLUMN trident.node.last_seen IS 'when it last answered a check or a call';
+COMMENT ON COLUMN trident.node.connect_ms IS 'milliseconds that connecting took in the last check';
+COMMENT ON COLUMN trident.node.p50_ms IS 'milliseconds in which half of the calls were answered';
+COMMENT ON COLUMN trident.node.p95_ms IS 'the same for 95 of 100 calls';
+COMMENT ON COLUMN trident.node.p99_ms IS 'the same for 99 of 100 calls';
+COMMENT ON COLUMN trident.node.error IS 'of the last check; NULL: none';
 GRANT SELECT ON trident.node TO pg_monitor;

@@ -20,6 +20,14 @@ CREATE TABLE trident.collection (
 	created_at timestamptz NOT NULL DEFAULT now());
 COMMENT ON TABLE trident.collection IS
 	'the distributed collections of this database: key names the columns that identify a row, vector_column the one that is searched (NULL: the only one), shards how many there are, home the node that may change the definition, node the one that wrote this row: where it is not the uuid of this database the row came by a dump, and trident_collection_sync() takes the collection over; id names the shards; dumped';
+COMMENT ON COLUMN trident.collection.collection IS 'its table';
+COMMENT ON COLUMN trident.collection.id IS 'names its shards';
+COMMENT ON COLUMN trident.collection.key IS 'the columns that identify a row';
+COMMENT ON COLUMN trident.collection.vector_column IS 'the column that is searched; NULL: the only one of a vector type';
+COMMENT ON COLUMN trident.collection.shards IS 'how many there are, here and on nodes';
+COMMENT ON COLUMN trident.collection.home IS 'uuid of the node that may change the definition';
+COMMENT ON COLUMN trident.collection.node IS 'uuid of the node that wrote this row';
+COMMENT ON COLUMN trident.collection.created_at IS 'when it was distributed or attached';
 SELECT pg_catalog.pg_extension_config_dump('trident.collection', '');
 GRANT SELECT ON trident.collection TO PUBLIC;
 
@@ -92,7 +100,7 @@ CREATE FUNCTION @extschema@.trident_collection_move_shard(collection regclass, s
 RETURNS bigint
 	AS 'MODULE_PATHNAME', 'trident_collection_move_shard' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.trident_collection_move_shard(regclass, integer, name) IS
-	'moves a shard of a collection to another node, local being this database, and returns how many rows it has; nobody reads or writes the collection meanwhile; not in a transaction block; nodes that have the collection attached must run trident_collection_sync()';
+	'moves a shard of a collection to another node, local being this database, and returns how many rows it has; meanwhile the collection is read as ever, and writes and DDL wait; for the switch in the end readers wait too; not in a transaction block; nodes that have the collection attached must run trident_collection_sync()';
 REVOKE EXECUTE ON FUNCTION @extschema@.trident_collection_move_shard(regclass, integer, name) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.trident_collection_undistribute(collection regclass)
@@ -135,7 +143,7 @@ CREATE FUNCTION @extschema@.trident_collection_cleanup(
 RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'trident_collection_cleanup' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION @extschema@.trident_collection_cleanup() IS
-	'drops shards that failed or dropped collections of this database left on nodes, and returns what was found where: done is false where detail says what is in the way, or that a shard is of no collection that this database knows, which is kept';
+	'drops shards that failed or dropped collections of this database left on nodes, and returns what was found where: done is false where action says what is in the way, or that a shard is of no collection that this database knows, which is kept';
 REVOKE EXECUTE ON FUNCTION @extschema@.trident_collection_cleanup() FROM PUBLIC;
 
 CREATE FUNCTION trident.collection_ddl_start()

@@ -343,7 +343,7 @@ count_shards(FunctionCallInfo fcinfo, int n, List *nodes)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a collection needs at least one node"),
-				 errhint("Name nodes of view trident.node.")));
+				 errhint("Name servers of postgres_fdw, which \\des in psql lists, or local.")));
 	if (shards < list_length(nodes) || shards > MAX_SHARDS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

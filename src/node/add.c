@@ -48,13 +48,13 @@ trident_node_server(const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("node \"%s\" does not exist", name),
-				 errhint("Add it with trident_node_add(), or name one of view trident.node.")));
+				 errhint("Add it with trident_node_add(), or name another; \\des in psql lists the servers.")));
 	if (!trident_exchange_is_node(server))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("server \"%s\" is not a node", name),
 				 errdetail("It is not a server of postgres_fdw."),
-				 errhint("Name one of view trident.node.")));
+				 errhint("Name a server of postgres_fdw; \\des in psql lists them.")));
 	acl = TridentServerAclCheck(server->serverid, GetUserId(), ACL_USAGE);
 	if (acl != ACLCHECK_OK)
 		aclcheck_error(acl, OBJECT_FOREIGN_SERVER, name);
@@ -257,7 +257,7 @@ trident_node_remove(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("cannot remove the local node"),
-				 errhint("Name one of view trident.node.")));
+				 errhint("Name a server of postgres_fdw; \\des in psql lists them.")));
 
 	trident_base_sql_begin_as_owner(&sql);
 	refuse_used(name);

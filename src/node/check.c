@@ -432,7 +432,7 @@ trident_node_check(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the local node needs no check"),
-				 errhint("Name another one of view trident.node.")));
+				 errhint("Name another node; \\des in psql lists the servers.")));
 	InitMaterializedSRF(fcinfo, 0);
 	trident_base_sql_begin(&sql);
 	nodes = trident_base_sql_rows(
