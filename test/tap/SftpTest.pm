@@ -94,7 +94,8 @@ END
 		open STDOUT, '>>', "$path/sshd.log";
 		open STDERR, '>&', \*STDOUT;
 		POSIX::setpgid(0, 0);
-		exec 'sh', '-c', "$self->{before} && exec /usr/sbin/sshd -D -e -f $path/sshd_config"
+		# it goes with the test, also when that is killed
+		exec 'setpriv', '--pdeathsig', 'TERM', 'sh', '-c', "$self->{before} && exec /usr/sbin/sshd -D -e -f $path/sshd_config"
 		  or POSIX::_exit(127);
 	}
 	$self->{pid} = $pid;
