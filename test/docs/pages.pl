@@ -12,7 +12,8 @@
 #	```sql         is run, and stops the page when a statement fails
 #	```sql error   is run, and must fail
 #	```text        straight after one of these is what psql -q prints for it
-#	```sh and others are not run
+#	```sh and others are not run; ```sql pgvector is run by
+#	               test/tap/001_beside_pgvector.pl
 #
 # and /path/to/trident stands for this tree.
 #
@@ -68,7 +69,7 @@ sub blocks
 			{
 				$open->{shown_of}{shown} = $open->{text};
 			}
-			elsif ($open->{kind} =~ /^sql\b/)
+			elsif ($open->{kind} =~ /^sql\b/ && $open->{kind} ne 'sql pgvector')
 			{
 				die "line $open->{line}: unknown kind $open->{kind}\n"
 				  unless $open->{kind} =~ /^sql( error)?$/;

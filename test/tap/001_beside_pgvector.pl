@@ -163,5 +163,32 @@ SQL
 	is($node->safe_psql($restored, $bridges), '0', 'the bridge went with trident');
 }
 
+# A table in use moves as docs/install.md says.
+{
+	my ($steps) = slurp_file('docs/install.md') =~ /^```sql pgvector\n(.*?)^```$/ms;
+
+	$node->safe_psql('postgres', 'CREATE DATABASE in_use');
+	$node->safe_psql('in_use', <<'SQL');
+CREATE EXTENSION vector;
+CREATE TABLE item (id int PRIMARY KEY, embedding public.vector(3));
+CREATE INDEX ON item USING hnsw (embedding public.vector_l2_ops);
+INSERT INTO item SELECT i, CASE WHEN i % 10 > 0 THEN format('[%s,%s,0]', i, i % 7)::public.vector END FROM generate_series(1, 1000) i;
+SQL
+	my @step = split /^(?=-- \d\.)/m, $steps;
+	is(scalar @step, 6, 'the page has five steps');
+	$node->safe_psql('in_use', join '', @step[ 0, 1 ]);
+	$node->safe_psql('in_use', "INSERT INTO item VALUES (1001, '[1,2,3]'); UPDATE item SET embedding = '[9,9,9]' WHERE id = 5");
+	$node->safe_psql('in_use', $_) foreach @step[ 2, 2, 3 ];
+	my $differ = "SELECT count(*) FROM item WHERE embedding_new IS DISTINCT FROM embedding::trident.vector";
+	is($node->safe_psql('in_use', $differ), '0', 'the new column has what the old one has');
+	$node->safe_psql('in_use', $_) foreach @step[ 4, 5 ];
+	is($node->safe_psql('in_use', <<'SQL'), "trident.vector(3)\n901\n1001", 'the table is one of trident');
+SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'item'::regclass AND attname = 'embedding';
+SELECT count(embedding) FROM item;
+SET enable_seqscan = off;
+SELECT id FROM item ORDER BY embedding <-> '[1,2,3]' LIMIT 1;
+SQL
+}
+
 $node->stop;
 done_testing();
