@@ -143,9 +143,15 @@ prefetch_tuple(IndexScanDesc scan, const ItemPointerData *tid)
 }
 
 void
-trident_index_check_address(Relation index, const ItemPointerData *tid)
+trident_index_check_address(Relation index, Relation heap, BlockNumber *nblocks,
+							const ItemPointerData *tid)
 {
-	if (!ItemPointerIsValid(tid))
+	BlockNumber block = ItemPointerGetBlockNumberNoCheck(tid);
+
+	if (ItemPointerIsValid(tid) && block < *nblocks)
+		return;
+	*nblocks = RelationGetNumberOfBlocks(heap);
+	if (!ItemPointerIsValid(tid) || block >= *nblocks)
 		trident_index_corrupted(index, "has a damaged address of a row");
 }
 
@@ -160,7 +166,8 @@ look_at(IndexScanDesc scan, ItemPointer tid)
 	MemoryContext old;
 	double		value;
 
-	trident_index_check_address(scan->indexRelation, tid);
+	trident_index_check_address(scan->indexRelation, scan->heapRelation,
+								&so->heap_blocks, tid);
 	so->stats.rows_reranked++;
 	trident_index_remember(so, tid);
 	if (!table_index_fetch_tuple(so->fetch, &heap_tid, scan->xs_snapshot,

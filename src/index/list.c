@@ -137,15 +137,26 @@ trident_index_chain_corrupted(Relation index, int list)
 	trident_index_corrupted(index, "has a damaged chain of pages in list %d", list);
 }
 
+/* Is this a row page of a list page that is held? */
+static bool
+is_row_page_of(const TridentIndexHeld *held, Page page)
+{
+	const TridentIndexOpaque *list = TridentIndexPageOpaque(held->group.page);
+	const TridentIndexOpaque *opaque = TridentIndexPageOpaque(page);
+
+	return !PageIsNew(page) && opaque->kind == TRIDENT_INDEX_PAGE_ROWS &&
+		opaque->list == list->list && opaque->generation == list->generation &&
+		opaque->next == BufferGetBlockNumber(held->buffer);
+}
+
 bool
 trident_index_hold_row_page(Relation index, const TridentIndexModel *model,
 							TridentIndexHeld *held, int i, int mode)
 {
-	const TridentIndexOpaque *list = TridentIndexPageOpaque(held->group.page);
 	BlockNumber block = TridentIndexPageHeader(held->group.page)->row_pages[i];
-	const TridentIndexOpaque *opaque;
 	Buffer		buffer;
 	Page		page;
+	bool		is_ours;
 
 	if (!BlockNumberIsValid(block))
 		return false;
@@ -154,13 +165,29 @@ trident_index_hold_row_page(Relation index, const TridentIndexModel *model,
 	else
 		buffer = ReadBufferExtended(index, MAIN_FORKNUM, block, RBM_NORMAL,
 									held->strategy);
-	LockBuffer(buffer, mode);
 	page = BufferGetPage(buffer);
-	opaque = TridentIndexPageOpaque(page);
-	if (PageIsNew(page) || opaque->kind != TRIDENT_INDEX_PAGE_ROWS ||
-		opaque->list != list->list || opaque->generation != list->generation)
+
+	/*
+	 * To wait for a lock that we have would be for ever, so damage that leads
+	 * to a page that is held must be seen before: such a page stands still and
+	 * is no row page of this list page, or has been met as another one.
+	 */
+	is_ours = is_row_page_of(held, page);
+	for (int j = 0; j < TRIDENT_INDEX_MAX_ROW_PAGES; j++)
+		is_ours = is_ours && held->row_buffers[j] != buffer;
+	if (is_ours)
 	{
-		UnlockReleaseBuffer(buffer);
+		LockBuffer(buffer, mode);
+		if (!is_row_page_of(held, page))
+		{
+			/* freed by the vacuum behind a training that replaced the model */
+			LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+			is_ours = false;
+		}
+	}
+	if (!is_ours)
+	{
+		ReleaseBuffer(buffer);
 		return false;
 	}
 	held->row_buffers[i] = buffer;
@@ -273,17 +300,32 @@ append_logged(Relation index, const TridentIndexModel *model,
  * holds the directory page.
  */
 static bool
-try_page(Relation index, const TridentIndexModel *model, BlockNumber block,
-		 const TridentIndexRow *row, BlockNumber *next)
+try_page(Relation index, const TridentIndexModel *model, int list,
+		 BlockNumber block, const TridentIndexRow *row, BlockNumber *next)
 {
-	TridentIndexHeld held = {.buffer = trident_index_read(index, model, block)};
-	Page		page = BufferGetPage(held.buffer);
+	TridentIndexHeld held = {0};
+	const TridentIndexOpaque *opaque;
+	Page		page;
 	bool		done = false;
 
+	/* what would make a new page */
+	if (!BlockNumberIsValid(block))
+		trident_index_chain_corrupted(index, list);
+	held.buffer = trident_index_read(index, model, block);
+	page = BufferGetPage(held.buffer);
+	opaque = TridentIndexPageOpaque(page);
+
+	/*
+	 * Pages of a model that is locked stay what they are; damage may lead to
+	 * the directory page, whose lock we have and would wait for.
+	 */
+	if (PageIsNew(page) || opaque->kind != TRIDENT_INDEX_PAGE_LIST ||
+		opaque->list != list || opaque->generation != model->meta.generation)
+		trident_index_chain_corrupted(index, list);
 	LockBuffer(held.buffer, BUFFER_LOCK_EXCLUSIVE);
 	held.group.page = page;
 	trident_index_page_check(index, block, page, TRIDENT_INDEX_PAGE_LIST);
-	*next = TridentIndexPageOpaque(page)->next;
+	*next = opaque->next;
 	if (!trident_index_page_full(&model->coder.layout, page))
 	{
 		append_logged(index, model, &held, row);
@@ -389,7 +431,7 @@ fill_hole(Relation index, const TridentIndexModel *model, int list,
 
 		if (!BlockNumberIsValid(block))
 			block = entry.head;
-		done = try_page(index, model, block, row, &next);
+		done = try_page(index, model, list, block, row, &next);
 		TRIDENT_FAULT("index-insert-hole");
 		if (done)
 		{
@@ -418,7 +460,7 @@ insert_elsewhere(Relation index, const TridentIndexModel *model, int list,
 
 	/* Somebody else may have started a page while we waited for the lock. */
 	done = BlockNumberIsValid(entry.fill) &&
-		try_page(index, model, entry.fill, row, &next);
+		try_page(index, model, list, entry.fill, row, &next);
 	if (!done && entry.has_holes)
 		done = fill_hole(index, model, list, directory, next, row);
 	if (!done)
@@ -437,7 +479,7 @@ trident_index_list_insert(Relation index, const TridentIndexModel *model,
 	bool		done = false;
 
 	if (BlockNumberIsValid(fill))
-		done = try_page(index, model, fill, row, &next);
+		done = try_page(index, model, list, fill, row, &next);
 	UnlockReleaseBuffer(directory);
 	if (!done)
 		insert_elsewhere(index, model, list, row);

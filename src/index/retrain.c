@@ -78,6 +78,7 @@ typedef struct Retrain
 	BlockNumber *heads;			/* of the old lists, when they were frozen */
 
 	/* heap access */
+	BlockNumber heap_blocks;
 	IndexFetchTableData *fetch;
 	TupleTableSlot *slot;
 	EState	   *estate;
@@ -186,6 +187,9 @@ fetch_row(Retrain *retrain, ItemPointer tid, Datum *values, bool *isnull)
 	bool		call_again = false;
 	bool		all_dead = false;
 	bool		found = false;
+
+	trident_index_check_address(retrain->index, retrain->heap,
+								&retrain->heap_blocks, tid);
 
 	/*
 	 * Vacuum holds no horizon back, so TOAST chunks of a row that died

@@ -195,7 +195,8 @@ trident_index_gettuple(IndexScanDesc scan, ScanDirection direction)
 	if (so->is_impossible || !trident_index_next(scan, &row))
 		return false;
 
-	trident_index_check_address(scan->indexRelation, &row.tid);
+	trident_index_check_address(scan->indexRelation, scan->heapRelation,
+								&so->heap_blocks, &row.tid);
 	scan->xs_heaptid = row.tid;
 	scan->xs_recheck = so->nlabels >= 0;
 	scan->xs_recheckorderby = false;

@@ -116,6 +116,7 @@ typedef struct TridentIndexScan
 	struct seentids_hash *seen_hash;
 
 	/* heap access */
+	BlockNumber heap_blocks;	/* as far as they have been asked for */
 	IndexFetchTableData *fetch;
 	TupleTableSlot *slot;
 	IndexInfo  *index_info;		/* for an expression; else NULL */
@@ -192,8 +193,14 @@ extern bool trident_index_was_seen(TridentIndexScan *so, ItemPointer tid);
 /* Rows that may be looked at together. */
 #define TRIDENT_INDEX_FETCH_BATCH 16
 
-/* An error where the address that a page has of a row is none. */
-extern void trident_index_check_address(Relation index,
+/*
+ * Error INDEX_CORRUPTED where the address that a page has of a row is none of
+ * the table: it is beyond its end, or to read it would make a new page there.
+ * *nblocks is how many blocks the table is known to have, 0 to begin with; it
+ * gets no shorter while it is locked.
+ */
+extern void trident_index_check_address(Relation index, Relation heap,
+										BlockNumber *nblocks,
 										const ItemPointerData *tid);
 
 /* Look at n candidates' rows: those that the snapshot sees become found rows. */
