@@ -127,7 +127,11 @@ statement_text(const TridentSearchTarget *target, const TridentSearchFilter *fil
 	return sql.data;
 }
 
-/* The values of $1, the query, and of the filter's parameters. */
+/*
+ * The values of $1, the query, and of the filter's parameters.  Of the query
+ * no plan may keep the value: run.c runs one plan for several.  Of the others
+ * a plan may, as they choose partitions; they are the same for all.
+ */
 static ParamListInfo
 statement_params(const TridentSearchTarget *target, const TridentSearchFilter *filter)
 {
@@ -141,7 +145,7 @@ statement_params(const TridentSearchTarget *target, const TridentSearchFilter *f
 		param->ptype = i == 0 ? target->query_type : filter->types[i - 1];
 		param->value = i == 0 ? target->query : filter->values[i - 1];
 		param->isnull = i == 0 ? false : filter->nulls[i - 1];
-		param->pflags = PARAM_FLAG_CONST;
+		param->pflags = i == 0 ? 0 : PARAM_FLAG_CONST;
 	}
 	return params;
 }

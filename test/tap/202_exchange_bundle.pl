@@ -18,6 +18,7 @@ my ($home, $far) = fleet(2, conf => <<'END');
 fsync = off
 trident.exchange_mode = worker
 trident.exchange_pool_size = 1
+trident.index_target_recall = 1
 END
 
 # No dimensions are declared, so that a query of others fails on the node.
@@ -38,12 +39,13 @@ as_app($home, "SELECT trident_collection_distribute('item', '{node2}', 2)");
 
 # One of the two is what is locked: of both there could be a deadlock.
 my $shard = app_sql($far, "SELECT min(relname) FROM pg_class WHERE relnamespace = 'trident_shard'::regnamespace AND relkind = 'r'");
+my $table = 'item';
 
 sub search
 {
 	my ($question, $more) = @_;
 
-	return "(SELECT array_agg(id::int ORDER BY distance, id::int) FROM trident_search('item', $question, 5" . ($more // '') . '))';
+	return "(SELECT array_agg(id::int ORDER BY distance, id::int) FROM trident_search('$table', $question, 5" . ($more // '') . '))';
 }
 
 # A session of role app that runs it, from now on.
@@ -69,9 +71,9 @@ sub end
 
 sub is_right
 {
-	my ($n) = @_;
+	my ($n, $more) = @_;
 
-	return "SELECT CASE WHEN (SELECT ids FROM truth WHERE n = $n) = " . search("question($n)") . " THEN 'right' ELSE 'wrong' END";
+	return "SELECT CASE WHEN (SELECT ids FROM truth WHERE n = $n) = " . search("question($n)", $more) . " THEN 'right' ELSE 'wrong' END";
 }
 
 # A session that keeps searches of that shard waiting until it ends; it may
@@ -217,6 +219,43 @@ my $load = sub {
 };
 $load->(8, 10, 'right answers from a node that cannot answer several at once');
 app_sql($far, 'ALTER FUNCTION trident.other RENAME TO search_shards_many; ALTER EXTENSION trident ADD FUNCTION trident.search_shards_many');
+
+# Where the executor runs the plan, it runs it for each query in turn, also a
+# plan that is made for the values at hand: those of a filter, or all.
+app_sql($home, <<'END');
+CREATE TABLE indexed (id int PRIMARY KEY, embedding vector(4));
+INSERT INTO indexed SELECT id, embedding FROM item;
+CREATE INDEX ON indexed USING trident (embedding vector_l2_ops);
+ALTER TABLE indexed OWNER TO app;
+END
+as_app($home, "SELECT trident_collection_distribute('indexed', '{node2}', 1)");
+app_sql($far, 'ALTER DATABASE app SET enable_seqscan = off');
+my %ways = ('a filter with values' => [ 'auto', ", filter => 'id > \$1', filter_args => '[0]'" ],
+	'force_custom_plan' => [ 'force_custom_plan', '' ]);
+$table = 'indexed';
+$shard = app_sql($far, "SELECT relname FROM pg_class WHERE oid = (SELECT indrelid FROM pg_index JOIN pg_class i ON i.oid = indexrelid JOIN pg_am a ON a.oid = relam WHERE amname = 'trident')");
+foreach my $way (sort keys %ways)
+{
+	my ($mode, $more) = @{ $ways{$way} };
+
+	app_sql($far, "ALTER DATABASE app SET plan_cache_mode = $mode");
+	app_sql($far, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'trident/%/read'");
+	my $before = bundled();
+	$block = block();
+	locks(1, 0, "$way: the shard is locked");
+	@sessions = begin(is_right(0, $more));
+	held("$way: a search is held up");
+	push @sessions, map { begin(is_right($_, $more)) } 1 .. 4;
+	waiting(1, 4, "$way: four wait for it");
+	$block->quit;
+	is(join('', map { end($_) } @sessions), "right\n" x 5, "$way: each has its own answer");
+	is(bundled() - $before, 4, "$way: four shared a statement");
+}
+like(app_sql($far, "SET trident.index_target_recall = 1; EXPLAIN SELECT id FROM trident_shard.$shard ORDER BY embedding <-> '[1,2,3,4]' LIMIT 5"),
+	qr/Index Scan using/, 'by the index');
+app_sql($far, 'ALTER DATABASE app RESET ALL');
+app_sql($far, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'trident/%/read'");
+$table = 'item';
 
 # Many sessions: right answers only, and most of them together.
 app_sql($home, 'SELECT trident_exchange_reset()');
