@@ -124,6 +124,13 @@
 #define pg_attribute_noreturn() __attribute__((noreturn))
 #endif
 
+/* PG 18 has generated columns that are computed when they are read. */
+#if PG_VERSION_NUM >= 180000
+#define TridentIsVirtual(att) ((att)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
+#else
+#define TridentIsVirtual(att) ((void) (att), false)
+#endif
+
 /* PG 18 counts what an index scan does for EXPLAIN, if asked to. */
 #if PG_VERSION_NUM >= 180000
 #define TridentIndexBeginScan(heap, index, snapshot, nkeys, norderbys) \

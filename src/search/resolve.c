@@ -430,6 +430,8 @@ resolve_columns(TridentSearchTarget *target, const TridentSearchRequest *request
 
 		TupleDescCopyEntry(desc, foreach_current_index(lc) + 1,
 						   RelationGetDescr(rel), attno);
+		if (TridentIsVirtual(TupleDescAttr(RelationGetDescr(rel), attno - 1)))
+			target->has_virtual = true;
 	}
 	target->row_desc = desc;
 	resolve_key_order(target);

@@ -127,8 +127,9 @@ outruns_workers(const TridentSearchTarget *target, const PlannedStmt *statement,
 
 /*
  * May the one pass take the place of the plan?  Not under row security, whose
- * conditions are the executor's to apply in their order, and not where one
- * snapshot serves many statements, where reads are recorded for conflicts.
+ * conditions are the executor's to apply in their order, not where one
+ * snapshot serves many statements, where reads are recorded for conflicts, and
+ * not where a column is to be computed: the pass takes those of the row.
  */
 static bool
 is_exact(const TridentSearchTarget *target, const PlannedStmt *statement,
@@ -136,6 +137,7 @@ is_exact(const TridentSearchTarget *target, const PlannedStmt *statement,
 {
 	return !IsolationUsesXactSnapshot() &&
 		statement->subplans == NIL &&
+		!target->has_virtual &&
 		check_enable_rls(RelationGetRelid(target->rel), InvalidOid, true) != RLS_ENABLED &&
 		collect_scans(statement->planTree, scans) &&
 		outruns_workers(target, statement, scans);

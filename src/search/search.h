@@ -74,6 +74,7 @@ typedef struct TridentSearchTarget
 	int			nkeys;
 	int			ncolumns;		/* keys and payload together */
 	TupleDesc	row_desc;		/* the columns, named as in rel */
+	bool		has_virtual;	/* one of them stands in no row: it is computed */
 	SortSupport key_order;		/* nkeys of them */
 } TridentSearchTarget;
 
