@@ -448,9 +448,35 @@ drop_connecting(bool is_commit)
 	{
 		TridentExchangeLink *link = dlist_container(TridentExchangeLink, node, iter.cur);
 
-		if (link->is_connecting && (!is_commit || is_place_full(link->route)))
-			trident_pool_drop(engine->pool, link->member);
+		if (!link->is_connecting || (is_commit && !is_place_full(link->route)))
+			continue;
+		trident_exchange_hosts_forsake(link->route, link->conn);
+		trident_pool_drop(engine->pool, link->member);
 	}
+}
+
+/*
+ * Close an idle connection to a place that is half taken, over all processes;
+ * false: there is none.  A session that is idle itself cannot be asked for what
+ * others wait for, so all that such sessions keep together is half.
+ */
+static bool
+give_back(void)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &engine->links)
+	{
+		TridentExchangeRoute *route =
+			dlist_container(TridentExchangeLink, node, iter.cur)->route;
+
+		if (route->key.call_class != TRIDENT_EXCHANGE_CONTROL &&
+			trident_exchange_shared_count(route->place) >
+			trident_exchange_engine_pool_size(route) / 2 &&
+			trident_pool_evict(engine->pool, route, 0))
+			return true;
+	}
+	return false;
 }
 
 /* Between transactions: close what may not be used any more, or is too old. */
@@ -481,17 +507,8 @@ tidy_engine(bool is_commit)
 	drop_connecting(is_commit);
 	(void) trident_pool_sweep(engine->pool, GetCurrentTimestamp());
 
-	/* where the bound is met, nobody keeps what it does not use */
-	dlist_foreach(iter, &engine->links)
-	{
-		TridentExchangeLink *link = dlist_container(TridentExchangeLink, node, iter.cur);
-		TridentExchangeRoute *route = link->route;
-
-		if (!is_place_full(route))
-			continue;
-		(void) trident_pool_retire(engine->pool, route, true);
-		break;
-	}
+	while (give_back())
+		;
 }
 
 static void

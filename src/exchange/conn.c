@@ -44,9 +44,8 @@ static void read_results(TridentExchangeConn *conn);
 /* What libpq has room for in every read, at least. */
 #define READ_BYTES		8192
 
-/* Notices of a node are not for this server's users or log. */
-static void
-ignore_notice(void *arg, const PGresult *result)
+void
+trident_exchange_conn_notice(void *arg, const PGresult *result)
 {
 	const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
@@ -199,30 +198,7 @@ trident_exchange_conn_open(const TridentExchangeRoute *route, TimestampTz connec
 	conn->connect_by = connect_by;
 	conn->socket = PGINVALID_SOCKET;
 	conn->timeout_ms = route->timeout_ms;
-	if (!AcquireExternalFD())
-	{
-		trident_exchange_conn_fail(conn, TRIDENT_EXCHANGE_FROM_LIMIT,
-								   ERRCODE_INSUFFICIENT_RESOURCES,
-								   "there are too many open files on the local server",
-								   "Raise max_files_per_process or the limit of the operating system.");
-		return conn;
-	}
-	conn->pg = PQconnectStartParams(route->keywords, route->values, 0);
-	if (conn->pg == NULL)
-	{
-		ReleaseExternalFD();
-		trident_exchange_conn_fail_by_libpq(conn);
-		return conn;
-	}
-	if (PQstatus(conn->pg) == CONNECTION_BAD)
-	{
-		trident_exchange_conn_fail_by_libpq(conn);
-		return conn;
-	}
-	PQsetNoticeReceiver(conn->pg, ignore_notice, NULL);
-	conn->state = TRIDENT_EXCHANGE_CONNECTING;
-	conn->events = WL_SOCKET_WRITEABLE;
-	conn->socket = PQsocket(conn->pg);
+	trident_exchange_hosts_begin(conn);
 	return conn;
 }
 

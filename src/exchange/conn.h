@@ -67,7 +67,10 @@ typedef struct TridentExchangeConn
 	bool		socket_new;		/* it may be another of the same number; whoever
 								 * waits takes that back */
 	TimestampTz started_at;
-	TimestampTz connect_by;		/* CONNECTING and GREETING: until then */
+	TimestampTz connect_by;		/* CONNECTING and GREETING: until then ... */
+	TimestampTz host_by;		/* ... and with this host until then */
+	int			host;			/* of the route's, that libpq began with */
+	int			nhosts_tried;	/* it has begun with so many of them */
 	TridentExchangeFacts facts;
 	bool		was_used;		/* a statement has run here before */
 
@@ -148,6 +151,29 @@ extern void trident_exchange_conn_fail_by_libpq(TridentExchangeConn *conn);
 /* The error of an error result, in the outcome. */
 extern void trident_exchange_conn_explain(const PGresult *result,
 										  TridentExchangeOutcome *outcome);
+
+/* Notices of a node, which are not for this server's users or log. */
+extern void trident_exchange_conn_notice(void *arg, const PGresult *result);
+
+/* hosts.c */
+
+/* For conn.c: begin with the first host of the route; the state may be DEAD. */
+extern void trident_exchange_hosts_begin(TridentExchangeConn *conn);
+
+/*
+ * Time is over (host_by) and the connection not established: begin with the
+ * next host, over another socket.  False: it is DEAD.
+ */
+extern bool trident_exchange_hosts_next(TridentExchangeConn *conn);
+
+/* Other connections of the route are to begin with the same host, for a while. */
+extern void trident_exchange_hosts_remember(TridentExchangeRoute *route,
+											const TridentExchangeConn *conn);
+
+/* A call was given up before the time of the host was over: the next one begins
+ * with the next host, if this one had time enough. */
+extern void trident_exchange_hosts_forsake(TridentExchangeRoute *route,
+										   const TridentExchangeConn *conn);
 
 /* greet.c */
 

@@ -375,6 +375,7 @@ fill_route(TridentExchangeRoute *route)
 	route->name = server->servername;
 	route->mapping = mapping->umid;
 	route->place = hash_place(&options);
+	route->nhosts = trident_exchange_hosts_count(options.keywords, options.values);
 	route->settings.connect_timeout_ms = trident_base_exchange_connect_timeout;
 	if (node_lookup)
 		node_lookup(route->key.server, &route->settings);

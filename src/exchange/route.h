@@ -53,7 +53,12 @@ typedef struct TridentExchangeRoute
 	bool		needs_password; /* ... to have been used when connected */
 	int			timeout_ms;		/* statement_timeout of a new connection */
 	uint64		place;			/* hash of host and port */
+	int			nhosts;			/* in the list of hosts */
 	TridentExchangeNode settings;
+
+	/* Of connections: which host they begin with until then; else the first. */
+	int			first_host;
+	TimestampTz first_host_until;
 
 	/* Of the engine. */
 	struct TridentExchangePeer *peer;
@@ -89,5 +94,9 @@ extern void trident_exchange_route_free(TridentExchangeRoute *route);
 
 /* How long, as statement_timeout, a call may run; rounded up: ms. */
 extern int	trident_exchange_route_timeout(long remaining_ms);
+
+/* hosts.c: of how many hosts is the list in such options?  At least 1. */
+extern int	trident_exchange_hosts_count(const char *const *keywords,
+										 const char *const *values);
 
 #endif							/* TRIDENT_EXCHANGE_ROUTE_H */

@@ -84,10 +84,8 @@ establish(TridentExchangeConn *conn)
 	while (conn->state == TRIDENT_EXCHANGE_CONNECTING ||
 		   conn->state == TRIDENT_EXCHANGE_GREETING)
 	{
-		if (!wait_for(conn, conn->connect_by))
-			trident_exchange_conn_fail(conn, TRIDENT_EXCHANGE_FROM_CONNECT,
-									   TRIDENT_ERRCODE_EXCHANGE_UNREACHABLE,
-									   "the node did not accept the connection in time", NULL);
+		if (!wait_for(conn, conn->host_by))
+			(void) trident_exchange_hosts_next(conn);
 		else
 			trident_exchange_conn_advance(conn);
 	}

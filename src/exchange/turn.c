@@ -76,7 +76,7 @@ expire_tasks(TridentExchangeEngine *engine)
 	engine->next_deadline = next;
 }
 
-/* Connections that took too long to come about. */
+/* Connections that took too long to come about: with the next host, or none. */
 static void
 expire_connecting(TridentExchangeEngine *engine)
 {
@@ -86,12 +86,14 @@ expire_connecting(TridentExchangeEngine *engine)
 	{
 		TridentExchangeLink *link = dlist_container(TridentExchangeLink, node, iter.cur);
 
-		if (!link->is_connecting || link->conn->connect_by > engine->now)
+		if (!link->is_connecting || link->conn->host_by > engine->now)
 			continue;
-		trident_exchange_conn_fail(link->conn, TRIDENT_EXCHANGE_FROM_CONNECT,
-								   TRIDENT_ERRCODE_EXCHANGE_UNREACHABLE,
-								   "the node did not accept the connection in time", NULL);
-		trident_exchange_engine_lost(engine, link);
+		/* before a socket is closed: its number may be another's then */
+		trident_exchange_engine_drop_set(engine);
+		if (trident_exchange_hosts_next(link->conn))
+			trident_exchange_hosts_remember(link->route, link->conn);
+		else
+			trident_exchange_engine_lost(engine, link);
 	}
 }
 
@@ -108,7 +110,7 @@ next_event(TridentExchangeEngine *engine)
 														  iter.cur);
 
 		if (link->is_connecting)
-			next = Min(next, link->conn->connect_by);
+			next = Min(next, link->conn->host_by);
 	}
 	/* a queue may deserve one more connection soon */
 	if (!dlist_is_empty(&engine->busy))

@@ -9,6 +9,7 @@ use FindBin;
 use lib $FindBin::RealBin;
 
 use ExchangeTest;
+use IO::Socket::INET;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -86,6 +87,8 @@ foreach ('direct', 'worker')
 	subtest "prepared, $mode" => \&check_prepared;
 	subtest "time, $mode" => \&check_time;
 	subtest "nodes that go away, $mode" => \&check_away;
+	subtest "a node of several hosts, $mode" => \&check_hosts;
+	subtest "idle sessions, $mode" => \&check_idle if $mode eq 'direct';
 	subtest "rights, $mode" => \&check_rights;
 	subtest "certificate, $mode" => \&check_certificate;
 }
@@ -204,6 +207,47 @@ sub check_away
 		like($answer, qr/7$/, 'and comes back by itself');
 		$session->quit;
 	}
+	return;
+}
+
+# A node of several hosts, of which the first swallows what it is sent: the next
+# has its turn before the time to connect is over, and first the next time.
+sub check_hosts
+{
+	my $silent = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 20, Blocking => 0) or die $!;
+	my $taken = sub { my $n = 0; $n++ while $silent->accept; return $n };
+	my $session = $node->background_psql('postgres', on_error_stop => 0,
+		extra_params => [ '-U', 'admin' ]);
+	my $server = "several_$mode";
+
+	$node->safe_psql('postgres', <<"SQL");
+CREATE SERVER $server FOREIGN DATA WRAPPER postgres_fdw
+	OPTIONS (host '127.0.0.1,127.0.0.1', port '@{[$silent->sockport]},@{[$other->port]}', dbname 'postgres');
+CREATE USER MAPPING FOR admin SERVER $server OPTIONS (user '$user');
+ALTER SYSTEM SET trident.exchange_connect_timeout = 1000;
+SELECT pg_reload_conf();
+SQL
+	is($session->query_safe("SELECT coalesce(value, error) FROM probe('{$server}', 'SELECT 7')"), '7', 'the second host answers');
+	is($taken->(), 1, 'after the first was tried');
+	$other->psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'trident/$server/%'");
+	is($session->query_safe("SELECT coalesce(value, error) FROM probe('{$server}', 'SELECT 8')"), '8', 'a new connection');
+	is($taken->(), 0, 'begins with the second one');
+	is($session->query_safe("SELECT count(*) FROM probe_session('$server', '{SELECT 9}') WHERE value = '9'"), '1', 'so does a session, in the end');
+	$session->quit;
+	$silent->close;
+	$node->safe_psql('postgres', "DROP SERVER $server CASCADE; ALTER SYSTEM RESET trident.exchange_connect_timeout; SELECT pg_reload_conf()");
+	return;
+}
+
+# Sessions that do nothing keep half of what there may be to a node, no more.
+sub check_idle
+{
+	my @sessions = map { $node->background_psql('postgres', extra_params => [ '-U', 'alice' ]) } 1 .. 6;
+
+	is(join('', map { $_->query_safe("SELECT value FROM probe('{n1}', 'SELECT 7')") } @sessions), '777777', 'six sessions have asked');
+	await($node, q{SELECT count(*) = 4 FROM pg_stat_activity WHERE application_name = 'trident/n1/read'}, 'four of eight connections stay');
+	$_->quit foreach @sessions;
+	await($node, q{SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'trident/n1/read'}, 'none without their sessions');
 	return;
 }
 
