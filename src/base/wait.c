@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "utils/wait_event.h"
@@ -26,6 +28,7 @@ trident_base_wait(long timeout_ms, uint32 event)
 
 	if (timeout_ms >= 0)
 		wake |= WL_TIMEOUT;
+	timeout_ms = Min(timeout_ms, INT_MAX);	/* no latch waits for longer */
 	(void) WaitLatch(MyLatch, wake, timeout_ms, event);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();

@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
@@ -56,6 +58,7 @@ wait_for(TridentExchangeConn *conn, TimestampTz deadline)
 		timeout = (deadline - GetCurrentTimestamp() + 999) / 1000;
 		if (timeout <= 0)
 			return false;
+		timeout = Min(timeout, INT_MAX);	/* no latch waits for longer */
 		events |= WL_TIMEOUT;
 	}
 	if (WaitLatchOrSocket(MyLatch, events, conn->socket, timeout,

@@ -11,6 +11,7 @@
 #include "portability/instr_time.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "base/compat.h"
 #include "base/guc.h"
@@ -119,6 +120,11 @@ read_deadline(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("deadline must be positive"),
 				 errhint("Pass how long the nodes may take, such as '200 ms'.")));
+	if (TIMESTAMP_NOT_FINITE(deadline))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("deadline must be finite"),
+				 errhint("Leave deadline out to wait as long as trident.exchange_timeout says.")));
 	return deadline;
 }
 
