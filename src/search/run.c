@@ -5,6 +5,11 @@
  * A plan that is to read whole tables, sort and stop at k is exact.c's one
  * pass; every other is the executor's.  What is run may be a part of the plan:
  * split.c leaves out what other nodes do.
+ *
+ * Snapshot: that of the calling statement, which was taken before the tables
+ * were locked.  If a lock was waited for, it may be older than what was done
+ * under that lock: a table that was made or rewritten meanwhile, of which it
+ * sees no row.  Then a new one takes its place, as SQL takes one after locking.
  */
 #include "postgres.h"
 
@@ -17,6 +22,7 @@
 #include "utils/rel.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "base/compat.h"
 #include "search/search.h"
@@ -203,12 +209,60 @@ run_statement(const TridentSearchPlan *plan, PlannedStmt *statement,
 	FreeQueryDesc(desc);
 }
 
+/* Is what stands in the table's file for the snapshot to come? */
+static bool
+is_newer(Oid table, Snapshot snapshot)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	TransactionId writer;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", table);
+	writer = HeapTupleHeaderGetXmin(tuple->t_data);
+	ReleaseSysCache(tuple);
+	return !TransactionIdIsCurrentTransactionId(writer) &&
+		XidInMVCCSnapshot(writer, snapshot);
+}
+
+/*
+ * Pushes a new snapshot if one of the tables, all locked now, was changed by
+ * DDL that the active one does not see; false: it did not.  Of this
+ * transaction's own commands the new one sees the same.
+ */
+static bool
+renew_snapshot(const PlannedStmt *statement)
+{
+	Snapshot	active = GetActiveSnapshot();
+	bool		found = false;
+	ListCell   *lc;
+
+	if (IsolationUsesXactSnapshot())
+		return false;
+	foreach(lc, statement->rtable)
+	{
+		RangeTblEntry *rte = lfirst(lc);
+
+		if (rte->rtekind == RTE_RELATION &&
+			(rte->relkind == RELKIND_RELATION || rte->relkind == RELKIND_MATVIEW))
+			found = found || is_newer(rte->relid, active);
+	}
+	if (found)
+	{
+		CommandId	seen = active->curcid;
+
+		PushCopiedSnapshot(GetTransactionSnapshot());
+		GetActiveSnapshot()->curcid = seen;
+	}
+	return found;
+}
+
 bool
 trident_search_run(const TridentSearchPlan *plan, PlannedStmt *statement,
 				   const Datum *queries, TridentSearchTop *const *tops, int n)
 {
 	Scans		scans = {NIL, 0};
 	bool		is_pass = is_exact(plan->target, statement, &scans);
+	bool		is_renewed = renew_snapshot(statement);
 
 	if (is_pass)
 	{
@@ -226,5 +280,7 @@ trident_search_run(const TridentSearchPlan *plan, PlannedStmt *statement,
 		for (int i = 0; i < n; i++)
 			run_statement(plan, statement, queries[i], tops[i]);
 	}
+	if (is_renewed)
+		PopActiveSnapshot();
 	return is_pass;
 }

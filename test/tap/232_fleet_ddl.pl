@@ -117,6 +117,7 @@ foreach my $name (sort keys %commands)
 {
 	my ($command, $after) = @{ $commands{$name} };
 
+	# those are done in no transaction block: below
 	next if $name =~ /move|undistribute/;
 	foreach my $end ('ROLLBACK', 'COMMIT')
 	{
@@ -154,6 +155,22 @@ foreach my $name (sort keys %commands)
 	}
 }
 
+# What comes home meanwhile is found: it is newer than the search's statement.
+foreach my $command ("SELECT trident_collection_move_shard('item', 1, 'local')", "SELECT trident_collection_undistribute('item')")
+{
+	make();
+	my $lock = $home->background_psql('app');
+	$lock->query_safe('SELECT pg_advisory_lock(8400)');
+	my $commanding = begin_sql([ "SET trident.fault = 'collection-before-remote-commit:wait'", $command ]);
+	await_sql($home, "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted", "$command: about to commit");
+	my $searching = begin_sql($search);
+	await_waiting('%trident_search%', "$command: a search waits");
+	$lock->query_safe('SELECT pg_advisory_unlock(8400)');
+	$lock->quit;
+	is(end_sql($searching), "$answer\n", "$command: it finds what has come home");
+	unlike(end_sql($commanding), qr/ERROR/, "$command: done");
+}
+
 # --- behind its back, on the node ---
 
 make();
@@ -166,6 +183,13 @@ app_sql($third, "ALTER TABLE $shard RENAME TO elsewhere");
 fails_with($home, $search, qr/node3.*does not exist/s, 'so is a table that is not there');
 app_sql($third, "ALTER TABLE trident_shard.elsewhere RENAME TO " . ($shard =~ s/.*\.//r));
 is(app_sql($home, $search), $answer, 'and all is well again');
+my $rewriting = $third->background_psql('app');
+$rewriting->query_safe("BEGIN; ALTER TABLE $shard ALTER COLUMN title TYPE text USING title || ''");
+my $searching = begin_sql($search);
+await_sql($third, "SELECT count(*) = 1 FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.application_name LIKE 'trident/%/read'", 'a search waits for a table to be rewritten on the node');
+$rewriting->query_safe('COMMIT');
+$rewriting->quit;
+is(end_sql($searching), "$answer\n", 'and finds its rows');
 
 # --- a shard moves: reads go on, writes wait ---
 
