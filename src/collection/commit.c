@@ -12,7 +12,8 @@
  *
  * A link that ends late (trident_collection_hold_link) takes no part before
  * our commit: what was left for after it runs in its open transaction, and
- * then COMMIT; our abort closes it.
+ * then COMMIT; our abort closes it.  It takes away what others have made new,
+ * so it is closed, too, where one of those could not be told to commit.
  *
  * Before our commit an error of any node aborts us.  A node allows it if its
  * max_prepared_transactions is as large as the connections that we have to
@@ -33,7 +34,8 @@
  * reachable only through what we commit, and marked, so that a failure in
  * between leaves tables that nobody reads, for the cleanup.  Rows written to
  * existing shards are then as atomic over several nodes as by postgres_fdw: a
- * node that dies at this very moment may keep its part.
+ * node that dies at this very moment may not have its part.  No cancel comes
+ * in between, and the error tells who has committed.
  *
  * Memory: all in TopTransactionContext.  Locks: ours are held until the nodes
  * are told.  Failure: after our commit nothing may raise an error, so each
@@ -58,6 +60,9 @@
 
 /* What runs after our commit, or abort, must not keep the caller for long. */
 #define AFTER_COMMIT_MS 10000
+
+/* Nodes were told to commit: a cancel waits until we have, too. */
+static bool holds_cancel = false;
 
 void
 trident_collection_after_commit(TridentCollectionLink *link, const char *sql)
@@ -165,24 +170,83 @@ prepare_links(List *links)
 	TRIDENT_FAULT("collection-prepared");
 }
 
-/* Commit on all nodes; an error of one is raised, and aborts us. */
+/* One node failed to commit and others did not: the error that says so. */
+static void
+raise_divided(const TridentCollectionLink *failed, const TridentExchangeReply *reply,
+			  const char *committed)
+{
+	ereport(ERROR,
+			(errcode(reply->sqlstate),
+			 errmsg("node \"%s\" could not commit, but others did", failed->node),
+			 errdetail_internal("Nodes that have committed: %s. What went wrong: %s.",
+								committed, reply->message),
+			 errhint("Look at what of the rows is there, and write the others again; trident_collection_cleanup() drops tables that are in no collection.  With max_prepared_transactions set on all nodes, all commit or none.")));
+}
+
+/* Hear of all COMMITs; the first error is raised. */
+static void
+hear_commits(List *links)
+{
+	const TridentCollectionLink *failed = NULL;
+	const TridentExchangeReply *error = NULL;
+	StringInfoData committed;
+	ListCell   *lc;
+
+	initStringInfo(&committed);
+	foreach(lc, links)
+	{
+		TridentCollectionLink *link = lfirst(lc);
+		const TridentExchangeReply *reply = trident_exchange_session_receive(link->session);
+
+		link->phase = TRIDENT_COLLECTION_ENDED;
+		if (reply->ok)
+			appendStringInfo(&committed, "%s\"%s\"", committed.len > 0 ? ", " : "",
+							 link->node);
+		else if (error == NULL)
+		{
+			/* a reply lives until the next one of its session */
+			error = reply;
+			failed = link;
+		}
+	}
+	if (error && committed.len > 0)
+		raise_divided(failed, error, committed.data);
+	if (error)
+		trident_exchange_raise(ERROR, error);
+}
+
+/*
+ * Commit on all nodes; an error of one is raised, and aborts us.  Each is
+ * heard before that: what has committed is said.
+ */
 static void
 commit_links(List *links)
 {
+	TimestampTz deadline = after_ms(trident_base_exchange_timeout);
 	ListCell   *lc;
 
 	TRIDENT_FAULT("collection-before-remote-commit");
+	if (links != NIL)
+	{
+		HOLD_CANCEL_INTERRUPTS();
+		holds_cancel = true;
+	}
 	foreach(lc, links)
 	{
-		trident_collection_send(lfirst(lc), "COMMIT");
+		send_end(lfirst(lc), "COMMIT", deadline);
 		TRIDENT_FAULT("collection-remote-commit");
 	}
-	foreach(lc, links)
-	{
-		(void) trident_collection_receive(lfirst(lc));
-		((TridentCollectionLink *) lfirst(lc))->phase = TRIDENT_COLLECTION_ENDED;
-	}
+	hear_commits(links);
 	TRIDENT_FAULT("collection-after-remote-commit");
+}
+
+/* The transaction is over; an error has let cancels in by itself. */
+static void
+let_cancel_in(bool is_commit)
+{
+	if (holds_cancel && is_commit && QueryCancelHoldoffCount > 0)
+		RESUME_CANCEL_INTERRUPTS();
+	holds_cancel = false;
 }
 
 /* --- after our commit or abort: nothing here may raise an error --- */
@@ -222,7 +286,7 @@ warn_without_text(const Step *step)
 static void
 give_up(TridentCollectionLink *link)
 {
-	link->phase = TRIDENT_COLLECTION_ENDED;
+	link->phase = TRIDENT_COLLECTION_LOST;
 	link->afters = NIL;
 	link->ends_late = false;
 }
@@ -283,8 +347,11 @@ ask_end(const Step *step)
 
 	if (link->phase == TRIDENT_COLLECTION_PREPARING)
 	{
-		const TridentExchangeReply *reply = trident_exchange_session_receive(link->session);
+		const TridentExchangeReply *reply;
 
+		/* nobody can cancel any more */
+		trident_exchange_session_hasten(link->session, step->deadline);
+		reply = trident_exchange_session_receive(link->session);
 		if (reply->ok)
 			link->phase = TRIDENT_COLLECTION_PREPARED;
 		else if (reply->origin != TRIDENT_EXCHANGE_FROM_REMOTE)
@@ -306,8 +373,11 @@ hear_end(const Step *step)
 		return;
 	reply = trident_exchange_session_receive(step->link->session);
 	step->link->phase = TRIDENT_COLLECTION_ENDED;
-	if (!reply->ok)
-		warn_of(step, reply->message);
+	if (reply->ok)
+		return;
+	/* what was left for after it would find nothing to be done after */
+	give_up(step->link);
+	warn_of(step, reply->message);
 }
 
 /* How many statements are left for after our commit. */
@@ -361,6 +431,25 @@ take_steps(void (*ask) (const Step *step), void (*hear) (const Step *step), Step
 	}
 }
 
+/*
+ * A node may still have to commit what the links that end late would drop the
+ * other copy of.  What they leave there is known to the cleanup.
+ */
+static void
+keep_late_if_lost(void)
+{
+	bool		is_lost = false;
+	ListCell   *lc;
+
+	foreach(lc, trident_collection_links())
+		is_lost |= ((TridentCollectionLink *) lfirst(lc))->phase == TRIDENT_COLLECTION_LOST;
+	foreach(lc, trident_collection_links())
+	{
+		if (is_lost && ((TridentCollectionLink *) lfirst(lc))->ends_late)
+			give_up(lfirst(lc));
+	}
+}
+
 /* Tell all nodes what was decided; then what was left for after our commit. */
 static void
 end_links(bool is_commit)
@@ -372,6 +461,7 @@ end_links(bool is_commit)
 	take_steps(ask_end, hear_end, step);
 	if (!is_commit)
 		return;
+	keep_late_if_lost();
 	step.deadline = after_ms(AFTER_COMMIT_MS);
 	foreach(lc, trident_collection_links())
 		nsteps = Max(nsteps, count_afters(lfirst(lc)));
@@ -385,7 +475,10 @@ follow_transaction(XactEvent event, void *arg)
 	List	   *early;
 
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
+	{
 		trident_collection_set_quiet(false);
+		let_cancel_in(event == XACT_EVENT_COMMIT);
+	}
 	if (trident_collection_links() == NIL)
 		return;
 	switch (event)

@@ -16,7 +16,8 @@ typedef enum TridentCollectionPhase
 	TRIDENT_COLLECTION_OPEN,
 	TRIDENT_COLLECTION_PREPARING,	/* asked to; the answer was not read */
 	TRIDENT_COLLECTION_PREPARED,
-	TRIDENT_COLLECTION_ENDED
+	TRIDENT_COLLECTION_ENDED,
+	TRIDENT_COLLECTION_LOST		/* nothing more is done; it may not have ended */
 } TridentCollectionPhase;
 
 struct TridentCollectionLink

@@ -215,6 +215,10 @@ extern void trident_exchange_session_send(TridentExchangeSession *session,
 extern const TridentExchangeReply *
 			trident_exchange_session_receive(TridentExchangeSession *session);
 
+/* Wait for the reply that is due no longer than until then. */
+extern void trident_exchange_session_hasten(TridentExchangeSession *session,
+											TimestampTz deadline);
+
 /*
  * COPY ... FROM STDIN: the reply of its statement is ok with affected = -1;
  * then data in the format that the statement names, in any pieces; then _end,

@@ -389,6 +389,13 @@ trident_exchange_session_receive(TridentExchangeSession *session)
 	return conclude(session, result);
 }
 
+void
+trident_exchange_session_hasten(TridentExchangeSession *session, TimestampTz deadline)
+{
+	if (session->deadline == 0 || session->deadline > deadline)
+		session->deadline = deadline;
+}
+
 const TridentExchangeReply *
 trident_exchange_session_exec(TridentExchangeSession *session,
 							  const TridentExchangeCall *call, TimestampTz deadline)

@@ -145,6 +145,17 @@ is(cleanup(), 'a prepared transaction was committed', 'the cleanup commits it');
 is(app_sql($home, "SELECT count(*) FROM item"), 800, 'all rows are there');
 app_sql($home, "DELETE FROM item WHERE id > 1000");
 
+# A shard moves to a node that dies then: the old one stays until it is there.
+my $shards = shard_tables($second);
+like(meanwhile('collection-prepared', "SELECT trident_collection_move_shard('item', 0, 'node3')", sub { kill_node($third) }),
+	qr/WARNING:  node "node3" could not finish/, 'a shard moves to a node that dies: a warning');
+is(shard_tables($second), $shards, 'the old shard is kept');
+$third->start;
+like(cleanup(), qr/a prepared transaction was committed/, 'the cleanup commits the new one');
+cleanup();
+is(shard_tables($second), $shards - 1, 'and drops the old one');
+is(app_sql($home, "SELECT trident_collection_move_shard('item', 0, 'node2'); $content"), "163\n$before", 'it moves back, and is whole');
+
 # One that dies before: no row anywhere, when the statement has failed.
 like(meanwhile('collection-before-prepare', $load, sub { kill_node($third) }), qr/ERROR:.*node3/s, 'a node dies before it has prepared: an error');
 $third->start;
@@ -197,6 +208,38 @@ $third->restart;
 is(app_sql($home, "SET trident.fault = 'collection-prepared:error'; $load"), '300', 'so does a load, where one node does not allow it');
 app_sql($home, "DELETE FROM item WHERE id > 1000");
 is(app_sql($home, $content), $before, 'the collection is whole');
+
+
+# No cancel comes between the commits, and an error tells who has committed.
+my $cancel = sub { app_sql($home, "SELECT pg_cancel_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") };
+is(meanwhile('collection-remote-commit', $load, $cancel), "300\n", 'canceled when the first node commits: all do');
+is(app_sql($home, 'SELECT count(*) FROM item'), 800, 'all rows are there');
+app_sql($home, "DELETE FROM item WHERE id > 1000");
+like(meanwhile('collection-remote-commit', $load, sub { kill_node($third) }),
+	qr/ERROR:  node "node3" could not commit, but others did\nDETAIL:  Nodes that have committed: "node2"/, 'a node dies when the first one commits: an error names those that did');
+$third->start;
+app_sql($home, "DELETE FROM item WHERE id > 1000");
+
+# A cancel while a node prepares that does not answer is not kept waiting long.
+if ($full)
+{
+	$third->append_conf('postgresql.conf', "max_prepared_transactions = 20\n");
+	$third->restart;
+	app_sql($home, 'ALTER DATABASE app SET trident.exchange_timeout = 300000');
+	my $canceler;
+	my $start = time;
+	like(meanwhile('collection-before-prepare', $load, sub {
+		freeze_node($third);
+		my $sql = "SELECT count(pg_cancel_backend(pid)) = 1 FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE '%collection_load%' AND wait_event_type IN ('Extension', 'IPC')";
+		$canceler = IPC::Run::start([ 'sh', '-c', 'until [ "$(psql -XAtq -d "$1" -c "$2")" = t ]; do sleep 0.1; done', 'sh', $home->connstr('app'), $sql ]);
+	}), qr/ERROR:  canceling statement/, 'canceled while a node that hangs prepares');
+	cmp_ok(time - $start, '<', 60, 'and it ends long before the timeout');
+	$canceler->finish;
+	thaw_node($third);
+	app_sql($home, 'ALTER DATABASE app RESET trident.exchange_timeout');
+	cleanup();
+	is(app_sql($home, $content), $before, 'no row is there');
+}
 
 app_sql($home, "SELECT trident_collection_undistribute('item')");
 cleanup();
