@@ -3,7 +3,8 @@
 -- which an interval can be since 17, is refused.
 BEGIN;
 CREATE EXTENSION trident;
-SELECT plan(4);
+CREATE EXTENSION postgres_fdw;
+SELECT plan(7);
 
 CREATE FUNCTION major() RETURNS int LANGUAGE sql AS
 	$$ SELECT current_setting('server_version_num')::int / 10000 $$;
@@ -15,7 +16,7 @@ DO $$ BEGIN
 	END IF;
 END $$;
 
-SELECT CASE WHEN major() < 18 THEN skip('virtual generated columns came with 18', 3)
+SELECT CASE WHEN major() < 18 THEN skip('virtual generated columns came with 18', 6)
 	ELSE collect_tap(
 		results_eq(
 			$q$ SELECT id, payload->>'twice' FROM trident_search('item', '[7,1]', 2, columns => '{twice}') $q$,
@@ -28,7 +29,15 @@ SELECT CASE WHEN major() < 18 THEN skip('virtual generated columns came with 18'
 		results_eq(
 			$q$ SELECT id FROM trident_search('item', '[7,1]', 2, filter => 'twice > 14') $q$,
 			$q$ VALUES ('8'), ('9') $q$,
-			'a filter by a virtual column'))
+			'a filter by a virtual column'),
+		lives_ok($q$ SELECT trident_collection_distribute('item', '{local}', 2) $q$,
+			'a table with a virtual column is distributed'),
+		is_empty($q$ SELECT shard, detail FROM trident_collection_status('item', true) WHERE NOT ok $q$,
+			'its shards are as they should be'),
+		results_eq(
+			$q$ SELECT id, payload->>'twice' FROM trident_search('item', '[7,1]', 2, columns => '{twice}') $q$,
+			$q$ VALUES ('7', '14'), ('6', '12') $q$,
+			'and searched'))
 	END;
 
 SELECT CASE WHEN major() < 17 THEN skip('infinite intervals came with 17', 1)
