@@ -239,7 +239,7 @@ trident_search_simple(const TridentSearchTarget *target,
 	Shards		shards = {0};
 	TridentSearchPlan *plan;
 
-	if (was_seen(RelationGetRelid(target->rel)) || filter ||
+	if (was_seen(RelationGetRelid(target->rel)) || filter || target->has_virtual ||
 		target->rel->rd_rel->relrowsecurity || IsolationUsesXactSnapshot() ||
 		!find_shards(target, &shards) || !outruns_workers(target, &shards))
 		return NULL;
