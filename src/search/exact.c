@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
@@ -32,6 +33,7 @@
 typedef struct Pass
 {
 	const TridentSearchTarget *target;
+	TridentVectorDistance distance_of;
 	int			nqueries;
 	const Datum *queries;
 	TridentSearchTop *const *tops;	/* one a query */
@@ -163,20 +165,41 @@ StaticAssertDecl(offsetof(TridentVector, x) == offsetof(TridentHalfvec, x) &&
 				 offsetof(TridentVector, dim) == offsetof(TridentHalfvec, dim),
 				 "vector and halfvec have one header");
 
-/* Read all rows of the table that the pass is set up for. */
+/* Offer the row at hand, of pages or in the slot, to every query's nearest. */
+static inline void
+offer_vector(Pass *pass, TridentSearchPages *pages, const TridentVector *vector)
+{
+	int			dim = pass->target->dim;
+
+	for (int i = 0; i < pass->nqueries; i++)
+	{
+		TridentVector *query = (TridentVector *) DatumGetPointer(pass->queries[i]);
+		double		distance = pass->distance_of(dim, vector->x, query->x);
+
+		if (trident_search_top_refuses(pass->tops[i], distance))
+			continue;
+		if (pages)
+			trident_search_pages_store(pages, pass->slot);
+		offer_row(pass, pass->tops[i], distance);
+	}
+}
+
+/*
+ * Read all rows of the table that the pass is set up for.  Of a row in memory
+ * its vector is read where it stands; it goes into the slot, and is taken apart,
+ * only for a filter or when it is among the nearest.
+ */
 static void
 scan_table(Pass *pass, Relation rel)
 {
-	const TridentSearchTarget *target = pass->target;
-	TridentVectorDistance distance_of = trident_vector_distance(target->kind,
-																target->metric);
 	TridentSearchPages *pages = trident_search_pages_serve(rel) ?
 		trident_search_pages_begin(rel) : NULL;
 	TableScanDesc scan = pages ? NULL :
 		table_beginscan(rel, GetActiveSnapshot(), 0, NULL);
 	ShortVector copy;
+	HeapTuple	row = NULL;
 
-	while (pages ? trident_search_pages_next(pages, pass->slot) :
+	while (pages ? (row = trident_search_pages_next(pages)) != NULL :
 		   table_scan_getnextslot(scan, ForwardScanDirection, pass->slot))
 	{
 		TridentVector *vector;
@@ -186,24 +209,20 @@ scan_table(Pass *pass, Relation rel)
 		CHECK_FOR_INTERRUPTS();
 		if (pass->filter)
 		{
+			if (pages)
+				trident_search_pages_store(pages, pass->slot);
 			ResetExprContext(pass->context);
 			if (!ExecQual(pass->filter, pass->context))
 				continue;
 		}
-		datum = slot_getattr(pass->slot, pass->vector, &is_null);
+		datum = pages ? heap_getattr(row, pass->vector, RelationGetDescr(rel), &is_null) :
+			slot_getattr(pass->slot, pass->vector, &is_null);
 		if (is_null)
 			continue;
 		vector = read_vector(pass, datum, &copy);
-		if (unlikely(vector->dim != target->dim))
-			refuse_dim(target, vector->dim);
-		for (int i = 0; i < pass->nqueries; i++)
-		{
-			TridentVector *query = (TridentVector *) DatumGetPointer(pass->queries[i]);
-			double		distance = distance_of(target->dim, vector->x, query->x);
-
-			if (!trident_search_top_refuses(pass->tops[i], distance))
-				offer_row(pass, pass->tops[i], distance);
-		}
+		if (unlikely(vector->dim != pass->target->dim))
+			refuse_dim(pass->target, vector->dim);
+		offer_vector(pass, pages, vector);
 	}
 	if (pages)
 		trident_search_pages_end(pages);
@@ -220,6 +239,7 @@ trident_search_exact(const TridentSearchTarget *target,
 	EState	   *estate = CreateExecutorState();
 	Pass		pass = {
 		.target = target,
+		.distance_of = trident_vector_distance(target->kind, target->metric),
 		.nqueries = n,
 		.queries = queries,
 		.tops = tops,

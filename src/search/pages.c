@@ -168,21 +168,23 @@ next_page(TridentSearchPages *pages)
 	collect_rows(pages);
 }
 
-bool
-trident_search_pages_next(TridentSearchPages *pages, TupleTableSlot *slot)
+HeapTuple
+trident_search_pages_next(TridentSearchPages *pages)
 {
 	while (pages->row == pages->nrows)
 	{
 		if (pages->next == pages->nblocks)
-		{
-			ExecClearTuple(slot);
-			return false;
-		}
+			return NULL;
 		next_page(pages);
 	}
 	pgstat_count_heap_getnext(pages->rel);
-	ExecStoreBufferHeapTuple(&pages->rows[pages->row++], slot, pages->buffer);
-	return true;
+	return &pages->rows[pages->row++];
+}
+
+void
+trident_search_pages_store(TridentSearchPages *pages, TupleTableSlot *slot)
+{
+	ExecStoreBufferHeapTuple(&pages->rows[pages->row - 1], slot, pages->buffer);
 }
 
 void

@@ -335,9 +335,12 @@ extern bool trident_search_pages_serve(Relation rel);
 /* Begins to read all rows of such a table that the active snapshot sees. */
 extern TridentSearchPages *trident_search_pages_begin(Relation rel);
 
-/* Stores the next row in a slot of the table; false, and empties it, at the end. */
-extern bool trident_search_pages_next(TridentSearchPages *pages,
-									  TupleTableSlot *slot);
+/* The next row, valid until the next call or the end; NULL: there is none. */
+extern HeapTuple trident_search_pages_next(TridentSearchPages *pages);
+
+/* Stores the row that came last in a slot of the table, which pins its page. */
+extern void trident_search_pages_store(TridentSearchPages *pages,
+									   TupleTableSlot *slot);
 
 /* Lets go of the last page. */
 extern void trident_search_pages_end(TridentSearchPages *pages);

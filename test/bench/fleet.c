@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "bench.h"
 
@@ -276,8 +277,20 @@ compare_double(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* CPU seconds that this process used so far. */
+static double
+own_cpu(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
+		(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+/* cpu: seconds that the clients themselves used. */
 static void
-print_fleet(Fleet *f, int64_t ran, double seconds)
+print_fleet(Fleet *f, int64_t ran, double seconds, double cpu)
 {
 	double	   *lat = f->latency;
 	double		sum = 0;
@@ -294,6 +307,7 @@ print_fleet(Fleet *f, int64_t ran, double seconds)
 		   "\terrors=%lld\tqps=%.1f", f->opt->conns, (long long) ran,
 		   ran ? (double) n / ran : 0, (long long) f->wrong,
 		   (long long) f->failed, n / seconds);
+	printf("\tclient_ms=%.3f", ran ? cpu / ran * 1e3 : 0);
 	if (n > 0)
 		printf("\tmean_ms=%.3f\tp50_ms=%.3f\tp95_ms=%.3f\tp99_ms=%.3f"
 			   "\trecall=%.4f", sum / n * 1e3, lat[n / 2] * 1e3,
@@ -309,6 +323,7 @@ cmd_fleet(const Options *opt)
 	Fleet		fleet;
 	Client	   *clients = must_alloc(sizeof(Client) * opt->conns);
 	double		began;
+	double		cpu;
 	int64_t		ran;
 
 	fleet_init(&fleet, opt);
@@ -324,6 +339,7 @@ cmd_fleet(const Options *opt)
 	}
 	atomic_store(&fleet.near, 0);
 	began = now_s();
+	cpu = own_cpu();
 	if (opt->limit_s > 0)
 		fleet.deadline = began + opt->limit_s;
 	for (int i = 0; i < opt->conns; i++)
@@ -331,11 +347,12 @@ cmd_fleet(const Options *opt)
 			die("could not start a thread", NULL);
 	for (int i = 0; i < opt->conns; i++)
 		pthread_join(clients[i].thread, NULL);
+	cpu = own_cpu() - cpu;
 	ran = 0;
 	for (int64_t i = 0; i < opt->count; i++)
 		ran += fleet.latency[i] >= 0;
 	ran += fleet.wrong + fleet.failed;
-	print_fleet(&fleet, ran, now_s() - began);
+	print_fleet(&fleet, ran, now_s() - began, cpu);
 	for (int i = 0; i < opt->conns; i++)
 		close_client(&clients[i]);
 	free(clients);
