@@ -46,10 +46,20 @@ SELECT * FROM last;
 SELECT same();
 SELECT * FROM last;
 SELECT same(1000);
+-- What the whole took, and merging; of a search that failed, neither.
+SELECT bool_and(merge_ms BETWEEN 0 AND total_ms) AS merged, bool_and(ms <= total_ms) AS whole FROM trident_last_search();
+RESET client_min_messages;
+SELECT min(id) AS far FROM item_2 \gset
+\set VERBOSITY terse
+SELECT id FROM trident_search('item', '[50,1]', 1, key => '{id}', filter => '1 / (id - ' || :far || ') < 9');
+\set VERBOSITY default
+SELECT node, error IS NULL AS found, merge_ms, total_ms FROM trident_last_search() ORDER BY shard;
+SET client_min_messages = debug1;
 -- Other collections, other kinds of them.
 SELECT id, distance, node, shard FROM trident_search('half', '[7.2,0]', 2);
 SELECT id, distance, node, shard FROM trident_search('taken', '[7,1]', 2, key => '{id}');
 SELECT * FROM last;
+SELECT merge_ms, total_ms >= ms AS whole FROM trident_last_search();
 \c -
 SELECT same(1000), same(1);
 
@@ -115,6 +125,22 @@ ALTER TABLE item DETACH PARTITION item_1;
 SELECT same();
 SELECT shard FROM last;
 ALTER TABLE item ATTACH PARTITION item_1 FOR VALUES WITH (MODULUS 3, REMAINDER 1);
+
+-- A key that was recorded, as when a table is distributed, is read as catalogs
+-- are: beside parallel workers too, and whatever the transaction's snapshot.
+INSERT INTO trident.collection (collection, id, key, shards, home, node)
+	VALUES ('item', gen_random_uuid(), '{id}', 3, gen_random_uuid(), gen_random_uuid());
+\c -
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+EXPLAIN (COSTS OFF) SELECT count(*), (SELECT string_agg(id, ',') FROM trident_search('item', '[50,1]', 2)) FROM item_0;
+SELECT count(*), (SELECT string_agg(id, ',') FROM trident_search('item', '[50,1]', 2)) FROM item_0;
+\c -
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT string_agg(id, ',') FROM trident_search('item', '[50,1]', 2);
+COMMIT;
+DELETE FROM trident.collection WHERE collection = 'item'::regclass;
 
 -- Rights are those that SQL asks for: of each column, of the schema, and no
 -- more than that.

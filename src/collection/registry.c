@@ -25,7 +25,6 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 
 #include "base/compat.h"
 #include "base/sql.h"
@@ -230,14 +229,15 @@ trident_collection_find(Oid table, bool missing_ok)
 
 /*
  * Asked for by the first search of a session: the row is read as those of
- * catalogs are, for a statement would take longer than the search.
+ * catalogs are, for a statement would take longer than the search.  So is the
+ * snapshot: the latest, whatever that of the transaction, and none that is
+ * refused beside parallel workers.
  */
 List *
 trident_collection_key(Oid table, char **vector_column)
 {
 	Oid			schema = get_namespace_oid("trident", false);
 	Relation	rel = table_open(get_relname_relid("collection", schema), AccessShareLock);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	List	   *key = NIL;
 	ScanKeyData condition;
 	SysScanDesc scan;
@@ -248,7 +248,7 @@ trident_collection_key(Oid table, char **vector_column)
 	ScanKeyInit(&condition, COLUMN_COLLECTION, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(table));
 	scan = systable_beginscan(rel, get_relname_relid("collection_pkey", schema), true,
-							  snapshot, 1, &condition);
+							  NULL, 1, &condition);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{
@@ -263,7 +263,6 @@ trident_collection_key(Oid table, char **vector_column)
 			*vector_column = pstrdup(NameStr(*DatumGetName(name)));
 	}
 	systable_endscan(scan);
-	UnregisterSnapshot(snapshot);
 	table_close(rel, AccessShareLock);
 	return key;
 }
