@@ -21,6 +21,13 @@
  * never taken relative to a centroid, so that one set of tables serves all
  * lists.
  *
+ * Which y is estimated with is free for IP, since <r, c> is known: the error
+ * is that of <r, q - b c>, and value = b add + (value of q and c) +
+ * rescale * <u, q>, for any number b.  It is least where q - b c is shortest,
+ * at right angles to c: with b = <q, c> / |c|^2, the centroid's part in the
+ * query.  Where query and rows are of very different length, b = 1 would make
+ * the errors those of the longer.
+ *
  * Sign codes are B = 1: u = sign(r) / 2.  Finer codes (SIGMOD 2025) have
  * B = 4 or 8: the level of |r_i| is min(floor(t |r_i| / l), 2^(B-1) - 1).  We
  * take one t for all rows instead of searching the best for each: the step of
@@ -54,6 +61,15 @@
 /* Steps of the best uniform quantiser of a unit normal, 16 and 256 levels. */
 #define STEP_4_BITS 0.3352f
 #define STEP_8_BITS 0.0308f
+
+/*
+ * The centroid's part is positive, also where it points away from the query,
+ * and stays where float4 can divide by it.  A distance is not so short that the
+ * rounding of the query counts.
+ */
+#define LEAST_COSINE 0.01f
+#define MAX_PART 1e6f
+#define LEAST_SINE2 0.01f
 
 /* splitmix64 (Steele, Lea, Flood, OOPSLA 2014), part of the disk format. */
 static uint64
@@ -362,17 +378,44 @@ trident_index_query_projected(const TridentIndexCoder *coder, const float *x)
 }
 
 float
+trident_index_ip_part(float value, float query_norm2, float centroid_norm2,
+					  float *distance)
+{
+	float		part = 1;
+	float		d2;
+
+	if (query_norm2 > 0 && centroid_norm2 > 0)
+	{
+		part = Max(-value / centroid_norm2,
+				   LEAST_COSINE * sqrtf(query_norm2 / centroid_norm2));
+		part = Max(1 / MAX_PART, Min(part, MAX_PART));
+	}
+	d2 = query_norm2 + part * (2 * value + part * centroid_norm2);
+	*distance = sqrtf(Max(d2, LEAST_SINE2 * query_norm2));
+	return part;
+}
+
+float
 trident_index_list_value(const TridentIndexCoder *coder,
 						 const TridentIndexQuery *query, const float *centroid,
-						 float *distance)
+						 float *part, float *distance)
 {
 	int			dp = coder->layout.dp;
-	float		d2 = trident_simd.l2_squared_f32(dp, query->x, centroid);
+	float		value;
 
-	*distance = sqrtf(d2);
 	if (coder->metric == TRIDENT_INDEX_IP)
-		return -trident_simd.inner_product_f32(dp, query->x, centroid);
-	return d2;
+	{
+		value = -trident_simd.inner_product_f32(dp, query->x, centroid);
+		*part = trident_index_ip_part(value,
+									  trident_simd.norm_squared_f32(dp, query->x),
+									  trident_simd.norm_squared_f32(dp, centroid),
+									  distance);
+		return value;
+	}
+	value = trident_simd.l2_squared_f32(dp, query->x, centroid);
+	*part = 1;
+	*distance = sqrtf(value);
+	return value;
 }
 
 double

@@ -97,12 +97,18 @@ extern TridentIndexQuery *trident_index_query_projected(const TridentIndexCoder 
 
 /*
  * The value between the query and the centroid of a list, which also orders
- * lists, and in *distance their Euclidean distance, on which errors depend.
+ * lists.  In *part what the factor "add" of the list's rows counts: 1 but by
+ * inner product.  In *distance the Euclidean distance of the query and that
+ * part of the centroid, on which errors depend.
  */
 extern float trident_index_list_value(const TridentIndexCoder *coder,
 									  const TridentIndexQuery *query,
 									  const float *centroid,
-									  float *distance);
+									  float *part, float *distance);
+
+/* By inner product: part, and *distance, from the value and squared norms. */
+extern float trident_index_ip_part(float value, float query_norm2,
+								   float centroid_norm2, float *distance);
 
 /* The exact value, from the values of a vector. */
 extern double trident_index_exact_value(const TridentIndexCoder *coder,

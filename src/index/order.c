@@ -89,15 +89,17 @@ value_from_code(const TridentIndexModel *model, const TridentIndexQuery *query,
 	float		dot = query->x8_step *
 		trident_simd_code.dot_u8_s8(dp, codes->fine + (Size) probe->list * dp,
 									query->x8);
-	float		d2;
 
-	probe->value = codes->add[probe->list] + order->mean_value +
+	probe->value = order->mean_part * codes->add[probe->list] +
+		order->mean_value +
 		codes->rescale[probe->list] * (dot + order->fine_offset);
-	d2 = probe->value;
+	probe->part = 1;
 	if (model->coder.metric == TRIDENT_INDEX_IP)
-		d2 = order->query_norm2 + model->centroids.list_norm2[probe->list] +
-			2 * probe->value;
-	probe->distance = d2 > 0 ? sqrtf(d2) : 0;
+		probe->part = trident_index_ip_part(probe->value, order->query_norm2,
+											model->centroids.list_norm2[probe->list],
+											&probe->distance);
+	else
+		probe->distance = probe->value > 0 ? sqrtf(probe->value) : 0;
 }
 
 /* Bring the code of a centroid towards the processor. */
@@ -123,6 +125,7 @@ compute_values(TridentIndexOrder *order, const TridentIndexModel *model,
 		TridentIndexProbe *probe = &order->lists[order->nknown];
 
 		probe->value = probe->distance = 0;
+		probe->part = 1;
 		if (order->estimates && order->nknown + CODES_AHEAD < upto)
 			prefetch_code(model, probe[CODES_AHEAD].list);
 		if (order->estimates)
@@ -131,7 +134,7 @@ compute_values(TridentIndexOrder *order, const TridentIndexModel *model,
 			probe->value =
 				trident_index_list_value(&model->coder, query,
 										 c->lists + (Size) probe->list * c->dp,
-										 &probe->distance);
+										 &probe->part, &probe->distance);
 		/* what is no number could not be sorted */
 		if (isnan(probe->value))
 			probe->value = get_float4_infinity();
@@ -148,8 +151,6 @@ estimate_values(TridentIndexOrder *order, const TridentIndexModel *model,
 	uint16	   *masks = palloc(sizeof(uint16) * nblocks);
 	TridentSimdSignScan args = {
 		.lut = query->lut,
-		.scale = query->lut_step,
-		.offset = query->sign_offset,
 		.limit = get_float4_infinity(),
 	};
 	float		distance;
@@ -157,13 +158,17 @@ estimate_values(TridentIndexOrder *order, const TridentIndexModel *model,
 
 	order->estimates = palloc(sizeof(float) * nblocks * TRIDENT_SIMD_LANES);
 	order->mean_value = trident_index_list_value(&model->coder, query,
-												 codes->mean, &distance);
+												 codes->mean,
+												 &order->mean_part, &distance);
 	order->query_norm2 = trident_simd.norm_squared_f32(model->centroids.dp,
 													   query->x);
 	/* the offset of codes of 8 bits, from that of the rows' bits */
 	order->fine_offset = query->fine_offset * 255 /
 		((1 << model->coder.layout.bits) - 1);
-	args.add = order->mean_value;
+	/* in parts of the mean, as probe.c has it: their order is all that counts */
+	args.scale = query->lut_step / order->mean_part;
+	args.offset = query->sign_offset / order->mean_part;
+	args.add = order->mean_value / order->mean_part;
 	trident_simd_code.sign_scan(model->coder.layout.dp, nblocks, codes->signs,
 								codes->sign_add, codes->sign_rescale, &args,
 								order->estimates, masks);

@@ -11,7 +11,8 @@
 typedef struct TridentIndexProbe
 {
 	float		value;			/* of query and centroid; maybe an estimate */
-	float		distance;		/* Euclidean, between the two */
+	float		part;			/* of the centroid in the query (code.h) */
+	float		distance;		/* of the query to that part of the centroid */
 	int			list;
 } TridentIndexProbe;
 
@@ -30,6 +31,7 @@ typedef struct TridentIndexOrder
 
 	/* of the query, for values from codes; where there are estimates */
 	float		mean_value;
+	float		mean_part;
 	float		query_norm2;
 	float		fine_offset;
 } TridentIndexOrder;

@@ -93,7 +93,7 @@ refine(TridentIndexScan *so, const TridentIndexProbe *probe,
 	dot = layout->bits == 8 ?
 		trident_simd_code.dot_u8_s8(layout->dp, code, so->query->x8) :
 		trident_simd_code.dot_u4_s8(layout->dp, code, so->query->x8);
-	estimate = factors[0] + probe->value +
+	estimate = probe->part * factors[0] + probe->value +
 		factors[1] * (so->query->x8_step * dot + so->query->fine_offset);
 	/* the factor is negative */
 	bound = estimate + factors[1] * TRIDENT_INDEX_FINE_ERROR * probe->distance;
@@ -144,12 +144,14 @@ score_signs(TridentIndexScan *so, const TridentIndexProbe *probe, Page page,
 	int			npassed = 0;
 	int			block;
 
+	/* all of it in the centroid's parts, so that the rows' factors stay */
 	args.lut = so->query->lut;
-	args.scale = so->query->lut_step;
-	args.offset = so->query->sign_offset + so->query->sign_slack +
-		TRIDENT_INDEX_SIGN_ERROR * probe->distance;
-	args.add = probe->value;
-	args.limit = trident_index_threshold(so);
+	args.scale = so->query->lut_step / probe->part;
+	args.offset = (so->query->sign_offset + so->query->sign_slack +
+				   TRIDENT_INDEX_SIGN_ERROR * probe->distance) /
+		probe->part;
+	args.add = probe->value / probe->part;
+	args.limit = trident_index_threshold(so) / probe->part;
 	trident_simd_code.sign_scan(layout->dp, nblocks, codes, add, rescale, &args,
 								bounds, masks);
 
@@ -204,7 +206,7 @@ score_signs_and_rows(TridentIndexScan *so, Relation index,
 	for (i = 0; i < npassed; i++)
 	{
 		/* the limit has come down since the page was scored */
-		if (trident_index_may_matter(so, bounds[passed[i]]))
+		if (trident_index_may_matter(so, probe->part * bounds[passed[i]]))
 			refine(so, probe, &held->group, passed[i]);
 		else
 			so->has_dropped = true;

@@ -99,6 +99,31 @@ check_recall('vector(64)', '<->', condition => $_)
 check_recall('vector(64)', '<->', k => 10000, exhausts => 1);
 check_rows($node, 'vector(64)');
 
+# By inner product with rows of very different norms, and queries shorter than
+# all of them: as exact as ever, by codes that tell rows apart.
+psql(<<'END');
+ALTER TABLE item RENAME TO even;
+CREATE TABLE item AS SELECT id, v * array_fill((1000 / sqrt(1 + 6000 * part))::real, ARRAY[64])::vector AS v FROM even;
+ALTER TABLE item ALTER v TYPE vector(64);
+CREATE INDEX item_uneven ON item USING trident (v vector_ip_ops) WITH (lists = 40);
+END
+check_recall('norms from 1 to 80', '<#>');
+cmp_ok(psql(<<'END'), '<', 150, 'norms from 1 to 80: few codes need a closer look');
+SET enable_seqscan = off;
+SET enable_sort = off;
+CREATE TEMP TABLE refined (n bigint);
+DO $$
+DECLARE q vector;
+BEGIN
+	FOR q IN SELECT v FROM query LOOP
+		PERFORM id FROM item ORDER BY v <#> q LIMIT 10;
+		INSERT INTO refined SELECT codes_refined FROM trident_last_scan();
+	END LOOP;
+END $$;
+SELECT round(avg(n)) FROM refined;
+END
+psql('DROP TABLE item; ALTER TABLE even RENAME TO item');
+
 # A scan that scores its lists again counts each list once, and its codes.
 is(psql(<<'END'), 't|t|t', 'lists scored again are counted once');
 SET enable_seqscan = off;
