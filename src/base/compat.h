@@ -163,6 +163,20 @@
 #define TridentDisablePath(path) ((void) 0)
 #endif
 
+/* PG 17 tells by a type of backend what a process is. */
+#if PG_VERSION_NUM >= 170000
+#define TridentIsAutovacuum() AmAutoVacuumWorkerProcess()
+#else
+#define TridentIsAutovacuum() IsAutoVacuumWorkerProcess()
+#endif
+
+/* PG 17 looks into statistics for the length of an array. */
+#if PG_VERSION_NUM >= 170000
+#define TridentArrayLength(root, array) estimate_array_length(root, array)
+#else
+#define TridentArrayLength(root, array) estimate_array_length(array)
+#endif
+
 /* PG 18 tells ANALYZE from VACUUM. */
 #if PG_VERSION_NUM >= 180000
 #define TridentVacuumDelayPoint() vacuum_delay_point(false)

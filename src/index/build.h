@@ -42,6 +42,12 @@ typedef struct TridentIndexSampled
 /* sample.c */
 
 /*
+ * Memory that this process may take for a build or training, in kB: that of
+ * maintenance_work_mem, or of autovacuum_work_mem where that holds.
+ */
+extern int	trident_index_work_mem(void);
+
+/*
  * Plan a sample of the rows that index will have: as many as training needs
  * for the lists asked for (0: chosen by the number of rows) or memory allows.
  */

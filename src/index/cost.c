@@ -57,6 +57,9 @@
 /* Pages read for such a vector: of the toast table's index, and of its own. */
 #define TOAST_PAGES 2
 
+/* Steps of a look-up among labels for the price of one operator call. */
+#define LABEL_STEPS_PER_OPERATOR 64
+
 /* A path without ORDER BY is never wanted: make it lose against any other. */
 static void
 refuse(Cost *startup, Cost *total, Selectivity *selectivity,
@@ -68,10 +71,13 @@ refuse(Cost *startup, Cost *total, Selectivity *selectivity,
 	*pages = 0;
 }
 
-/* Cost of scoring nlists of the lists of an index. */
+/*
+ * Cost of scoring nlists of the lists of an index, whose rows' labels are
+ * looked up among so many values.
+ */
 static Cost
 scoring_cost(const IndexOptInfo *info, const TridentIndexMeta *meta,
-			 double nlists, double spc_random_page_cost)
+			 double nlists, double values, double spc_random_page_cost)
 {
 	double		share = nlists / Max(meta->nlists, 1);
 	double		codes = share * info->tuples;
@@ -82,8 +88,28 @@ scoring_cost(const IndexOptInfo *info, const TridentIndexMeta *meta,
 	 * in memory: one random page a list, as the others are read ahead.
 	 */
 	return codes / CODES_PER_OPERATOR * cpu_operator_cost +
+		codes / LABEL_STEPS_PER_OPERATOR * log2(values + 1) * cpu_operator_cost +
 		Min(nlists, pages) * spc_random_page_cost * 0.1 +
 		pages * seq_page_cost * 0.1;
+}
+
+/* How many values the key is compared with; 0: it has no condition. */
+static double
+key_values(PlannerInfo *root, const IndexPath *path)
+{
+	double		n = 0;
+	ListCell   *lc;
+
+	foreach(lc, path->indexclauses)
+	{
+		Node	   *clause = (Node *) lfirst_node(IndexClause, lc)->rinfo->clause;
+
+		if (IsA(clause, ScalarArrayOpExpr))
+			n += TridentArrayLength(root, lsecond(((ScalarArrayOpExpr *) clause)->args));
+		else
+			n++;
+	}
+	return n;
 }
 
 /* Rows that the query takes from this path. */
@@ -152,6 +178,7 @@ trident_index_cost(PlannerInfo *root, IndexPath *path, double loop_count,
 	double		index_random;
 	double		heap_random;
 	double		rows;
+	double		values;
 
 	if (path->indexorderbys == NIL)
 	{
@@ -170,12 +197,15 @@ trident_index_cost(PlannerInfo *root, IndexPath *path, double loop_count,
 							   info->rel->relid, JOIN_INNER, NULL);
 	rows = Max(1, *selectivity * info->tuples);
 
-	ordering = meta.nlists * cpu_operator_cost / 4;
+	values = key_values(root, path);
+	/* lists are put in order, and labels: of each value the hash is made first */
+	ordering = (meta.nlists / 4.0 + values * 2) * cpu_operator_cost;
 	extra = heap_extra(root, path, &meta, rows, heap_random);
 	*startup = ordering + extra +
-		scoring_cost(info, &meta, first_lists(root, path, &meta, rows), index_random);
+		scoring_cost(info, &meta, first_lists(root, path, &meta, rows), values,
+					 index_random);
 	*total = ordering + extra +
-		scoring_cost(info, &meta, meta.nlists, index_random) +
+		scoring_cost(info, &meta, meta.nlists, values, index_random) +
 		rows * ROW_COST * cpu_tuple_cost;
 	/* a scan that must be exact reads every row of the table first */
 	if (trident_base_index_probes == 0 && trident_base_index_target_recall >= 1.0)

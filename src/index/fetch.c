@@ -15,7 +15,6 @@
 
 #include "access/genam.h"
 #include "access/relscan.h"
-#include "catalog/index.h"
 #include "executor/executor.h"
 #include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
@@ -37,6 +36,31 @@ static Buffer *guesses;
 /* Most bytes of a tuple to bring: those of 128 float4 and some columns more. */
 #define TUPLE_BYTES 640
 
+/*
+ * The value of the vector column, an expression, for the row in the slot.  That
+ * of the key column is no business of a query's user: it is not evaluated.
+ */
+static Datum
+expression_value(IndexScanDesc scan, bool *isnull)
+{
+	TridentIndexScan *so = scan->opaque;
+	ExprContext *context;
+
+	if (so->estate == NULL)
+	{
+		/* they live as long as the scan does, over rescans */
+		MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(so));
+
+		so->estate = CreateExecutorState();
+		so->expression = ExecPrepareExpr(linitial(RelationGetIndexExpressions(scan->indexRelation)),
+										 so->estate);
+		MemoryContextSwitchTo(old);
+	}
+	context = GetPerTupleExprContext(so->estate);
+	context->ecxt_scantuple = so->slot;
+	return ExecEvalExprSwitchContext(so->expression, context, isnull);
+}
+
 /* The exact value of the heap row in the slot; false if it has none. */
 static bool
 row_value(IndexScanDesc scan, double *value)
@@ -49,24 +73,7 @@ row_value(IndexScanDesc scan, double *value)
 	if (attnum != 0)
 		datum = slot_getattr(so->slot, attnum, &isnull);
 	else
-	{
-		Datum		values[INDEX_MAX_KEYS];
-		bool		nulls[INDEX_MAX_KEYS];
-
-		if (so->estate == NULL)
-		{
-			/* they live as long as the scan does, over rescans */
-			MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(so));
-
-			so->index_info = BuildIndexInfo(scan->indexRelation);
-			so->estate = CreateExecutorState();
-			MemoryContextSwitchTo(old);
-		}
-		GetPerTupleExprContext(so->estate)->ecxt_scantuple = so->slot;
-		FormIndexDatum(so->index_info, so->slot, so->estate, values, nulls);
-		datum = values[0];
-		isnull = nulls[0];
-	}
+		datum = expression_value(scan, &isnull);
 	if (isnull)
 		return false;
 	if (attnum != 0 && VARATT_IS_EXTERNAL(DatumGetPointer(datum)))

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "lib/qunique.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -39,30 +40,50 @@ trident_index_key_label(Relation index, Datum key, bool isnull)
 													   key)));
 }
 
-/* The label of a condition's value, which may be of another type. */
-static uint32
-condition_label(Relation index, Oid type, Datum value)
+/* The hash function of a condition's values, which may be of another type. */
+static FmgrInfo *
+condition_hash(Relation index, Oid type)
 {
+	FmgrInfo   *hash;
 	Oid			proc;
 
 	if (!OidIsValid(type) || type == index->rd_opcintype[1])
-		return trident_index_key_label(index, value, false);
+		return index_getprocinfo(index, 2, TRIDENT_INDEX_HASH_PROC);
 	proc = get_opfamily_proc(index->rd_opfamily[1], type, type,
 							 TRIDENT_INDEX_HASH_PROC);
 	if (!OidIsValid(proc))
 		elog(ERROR, "no hash function for type %u in operator family %u",
 			 type, index->rd_opfamily[1]);
-	return hash_label(DatumGetUInt32(OidFunctionCall1Coll(proc,
-														  index->rd_indcollation[1],
-														  value)));
+	hash = palloc(sizeof(FmgrInfo));
+	fmgr_info(proc, hash);
+	return hash;
 }
 
-/* The labels of an array's elements; nulls never match. */
+/* The label of a condition's value. */
+static uint32
+condition_label(Relation index, FmgrInfo *hash, Datum value)
+{
+	return hash_label(DatumGetUInt32(FunctionCall1Coll(hash,
+													   index->rd_indcollation[1],
+													   value)));
+}
+
+static int
+compare_labels(const void *a, const void *b)
+{
+	uint32		x = *(const uint32 *) a;
+	uint32		y = *(const uint32 *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The labels of an array's elements, in order, each once; nulls never match. */
 static void
 array_labels(Relation index, Oid type, Datum value, int *nlabels,
 			 uint32 **labels)
 {
 	ArrayType  *array = DatumGetArrayTypeP(value);
+	FmgrInfo   *hash = condition_hash(index, type);
 	int16		typlen;
 	bool		typbyval;
 	char		typalign;
@@ -79,8 +100,10 @@ array_labels(Relation index, Oid type, Datum value, int *nlabels,
 	for (i = 0; i < n; i++)
 	{
 		if (!nulls[i])
-			(*labels)[(*nlabels)++] = condition_label(index, type, elements[i]);
+			(*labels)[(*nlabels)++] = condition_label(index, hash, elements[i]);
 	}
+	qsort(*labels, *nlabels, sizeof(uint32), compare_labels);
+	*nlabels = (int) qunique(*labels, *nlabels, sizeof(uint32), compare_labels);
 }
 
 bool
@@ -104,7 +127,8 @@ trident_index_key_labels(Relation index, ScanKey keys, int nkeys,
 		else
 		{
 			*labels = palloc(sizeof(uint32));
-			(*labels)[0] = condition_label(index, keys[i].sk_subtype,
+			(*labels)[0] = condition_label(index,
+										   condition_hash(index, keys[i].sk_subtype),
 										   keys[i].sk_argument);
 			*nlabels = 1;
 		}

@@ -13,8 +13,8 @@
 extern uint32 trident_index_key_label(Relation index, Datum key, bool isnull);
 
 /*
- * The labels that the conditions of a scan look for, palloc'd; *nlabels is -1
- * where there is no condition.  False where no row can satisfy them.  Rows
+ * The labels that the conditions of a scan look for, in order, each once,
+ * palloc'd; *nlabels is -1 where there is no condition.  False where no row can satisfy them.  Rows
  * with a label still need the conditions checked.
  */
 extern bool trident_index_key_labels(Relation index, ScanKey keys, int nkeys,

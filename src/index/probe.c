@@ -19,10 +19,17 @@
 #include "storage/bufmgr.h"
 #include "utils/float.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 #include "base/compat.h"
 #include "base/guc.h"
 #include "index/scan.h"
+
+/*
+ * So many labels are compared with all lanes of a block at once; of more, each
+ * lane's is looked up.
+ */
+#define FEW_LABELS 16
 
 /* Most blocks of 16 rows that a page has. */
 #define MAX_BLOCKS 64
@@ -62,18 +69,49 @@ trident_index_be_patient(TridentIndexScan *so)
 	so->typical = (int) typical;
 }
 
-/* The lanes of a block of 16 rows that have a label looked for. */
-static uint16
-match_labels(const TridentIndexScan *so, const uint32 *labels)
+/* Is this one of the labels looked for? */
+static bool
+is_looked_for(const TridentIndexScan *so, uint32 label)
 {
-	uint16		mask = 0;
+	int			low = 0;
+	int			high = so->nlabels;
+
+	while (low < high)
+	{
+		int			middle = (low + high) / 2;
+
+		if (so->labels[middle] < label)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < so->nlabels && so->labels[low] == label;
+}
+
+/*
+ * Those of the lanes "valid" of a block of 16 rows that have a label looked
+ * for.
+ */
+static uint32
+match_labels(const TridentIndexScan *so, const uint32 *labels, uint32 valid)
+{
+	uint32		matching = 0;
 	int			i;
 	int			j;
 
+	if (so->nlabels > FEW_LABELS)
+	{
+		for (; valid != 0; valid &= valid - 1)
+		{
+			i = pg_rightmost_one_pos32(valid);
+			matching |= (uint32) is_looked_for(so, labels[i]) << i;
+		}
+		return matching;
+	}
 	for (i = 0; i < so->nlabels; i++)
 		for (j = 0; j < TRIDENT_SIMD_LANES; j++)
-			mask |= (uint16) (labels[j] == so->labels[i]) << j;
-	return mask;
+			matching |= (uint32) (labels[j] == so->labels[i]) << j;
+	return matching & valid;
 }
 
 /* Look closer at a row that its sign code has let through. */
@@ -165,7 +203,7 @@ score_signs(TridentIndexScan *so, const TridentIndexProbe *probe, Page page,
 			valid = (1U << (nrows - first)) - 1;
 		if (so->nlabels >= 0)
 		{
-			valid &= match_labels(so, (uint32 *) (contents + layout->labels) + first);
+			valid = match_labels(so, (uint32 *) (contents + layout->labels) + first, valid);
 			so->nmatched += pg_popcount32(valid);
 		}
 		/* while rows are few, all are wanted, even with a bound of infinity */
@@ -220,19 +258,13 @@ row_matches(TridentIndexScan *so, Page page, int slot)
 {
 	const uint32 *labels = (const uint32 *) (TridentIndexPageContents(page) +
 											 so->coder.layout.labels);
-	int			i;
 
 	if (so->nlabels < 0)
 		return true;
-	for (i = 0; i < so->nlabels; i++)
-	{
-		if (labels[slot] == so->labels[i])
-		{
-			so->nmatched++;
-			return true;
-		}
-	}
-	return false;
+	if (!is_looked_for(so, labels[slot]))
+		return false;
+	so->nmatched++;
+	return true;
 }
 
 /* Score a row whose values are kept exactly. */
@@ -372,6 +404,7 @@ score_list(IndexScanDesc scan, const TridentIndexModel *model,
 		prefetch_next(prefetch);
 		LockBuffer(held.buffer, BUFFER_LOCK_SHARE);
 		held.group.page = BufferGetPage(held.buffer);
+		TridentTestForOldSnapshot(scan->xs_snapshot, index, held.group.page);
 		opaque = TridentIndexPageOpaque(held.group.page);
 		is_ours = !PageIsNew(held.group.page) &&
 			opaque->kind == TRIDENT_INDEX_PAGE_LIST &&

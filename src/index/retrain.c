@@ -249,7 +249,7 @@ copy_rows(Retrain *retrain, const TridentIndexCentroids *centroids,
 		  const TridentIndexSampled *sampled, TridentIndexNearest *nearest)
 {
 	TridentIndexEncoder encoder;
-	Tuplesortstate *sort = trident_index_sort_begin(maintenance_work_mem, NULL);
+	Tuplesortstate *sort = trident_index_sort_begin(trident_index_work_mem(), NULL);
 	TupleTableSlot *slot = trident_index_sort_slot();
 	TridentIndexRow *row = palloc(trident_index_row_bytes(&retrain->coder.layout));
 	int			list;

@@ -15,6 +15,7 @@
 #include "catalog/index.h"
 #include "common/pg_prng.h"
 #include "miscadmin.h"
+#include "postmaster/autovacuum.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -124,7 +125,14 @@ sample_runs(Relation heap, Relation index, IndexInfo *index_info,
 	return read;
 }
 
-/* Rows to sample for nlists lists, within maintenance_work_mem. */
+int
+trident_index_work_mem(void)
+{
+	return TridentIsAutovacuum() && autovacuum_work_mem != -1 ?
+		autovacuum_work_mem : maintenance_work_mem;
+}
+
+/* Rows to sample for nlists lists, within the memory for it. */
 static int
 sample_target(Relation index, const TridentIndexCoder *coder, double rows,
 			  int nlists)
@@ -134,17 +142,20 @@ sample_target(Relation index, const TridentIndexCoder *coder, double rows,
 		options->sample : SAMPLE_PER_LIST;
 	double		row_bytes = sizeof(float) * coder->layout.dp + sizeof(ItemPointerData);
 	double		wanted = Min(rows * 1.1 + 1000, per_list * nlists);
-	double		fits = maintenance_work_mem * 1024.0 / 2 / row_bytes;
+	int			memory_kb = trident_index_work_mem();
+	const char *setting = memory_kb == maintenance_work_mem ?
+		"maintenance_work_mem" : "autovacuum_work_mem";
+	double		fits = memory_kb * 1024.0 / 2 / row_bytes;
 
 	/* not less than what makes sense of any setting */
 	fits = Max(fits, 1000);
 	if (Min(wanted, rows) > fits && fits < (double) FEW_PER_LIST * nlists)
 		ereport(NOTICE,
-				(errmsg("index \"%s\" is trained with %.0f rows for %d lists, because maintenance_work_mem is %d kB",
+				(errmsg("index \"%s\" is trained with %.0f rows for %d lists, because %s is %d kB",
 						RelationGetRelationName(index), fits, nlists,
-						maintenance_work_mem),
+						setting, memory_kb),
 				 errdetail("Lists will fit the data less well, and searches read more of them for the same recall."),
-				 errhint("Increase maintenance_work_mem to %.0f MB for this build.",
+				 errhint("Increase %s to %.0f MB for this build.", setting,
 						 ceil(2 * FEW_PER_LIST * nlists * row_bytes / 1024 / 1024))));
 	wanted = Min(wanted, fits);
 	return (int) Min(wanted, (double) MaxAllocHugeSize / row_bytes / 4);

@@ -109,8 +109,8 @@ trident_index_rescan(IndexScanDesc scan, ScanKey keys, int nkeys,
 	so->row_context = keep.row_context;
 	so->fetch = keep.fetch;
 	so->slot = keep.slot;
-	so->index_info = keep.index_info;
 	so->estate = keep.estate;
+	so->expression = keep.expression;
 
 	if (keys && scan->numberOfKeys > 0)
 		memmove(scan->keyData, keys, scan->numberOfKeys * sizeof(ScanKeyData));

@@ -63,7 +63,7 @@ typedef struct TridentIndexScan
 
 	/* rows of the key column looked for; nlabels < 0: no such condition */
 	int			nlabels;
-	uint32	   *labels;
+	uint32	   *labels;			/* in order, each once */
 	bool		is_impossible;	/* the condition is never true */
 
 	TridentIndexOrder order;	/* of lists */
@@ -119,8 +119,8 @@ typedef struct TridentIndexScan
 	BlockNumber heap_blocks;	/* as far as they have been asked for */
 	IndexFetchTableData *fetch;
 	TupleTableSlot *slot;
-	IndexInfo  *index_info;		/* for an expression; else NULL */
-	EState	   *estate;
+	EState	   *estate;			/* for an expression; else NULL */
+	ExprState  *expression;
 	MemoryContext row_context;	/* reset for every heap row */
 	float	   *scratch;		/* dim floats */
 	TridentVectorKept *kept;	/* values read out of line */
