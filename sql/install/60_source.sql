@@ -28,13 +28,14 @@ CREATE FUNCTION trident.ingest_mapping_changed()
 	AS 'MODULE_PATHNAME', 'trident_ingest_mapping_changed'
 	LANGUAGE C;
 COMMENT ON FUNCTION trident.ingest_mapping_changed() IS
-	'writes into a new user mapping where its source leads to, and lets nobody else write that';
+	'writes into a new user mapping where its source leads to, and lets nobody else write that, nor anybody but superusers name a file of the server';
 
 CREATE EVENT TRIGGER trident_ingest_mapping_changed
 	ON ddl_command_end WHEN TAG IN ('CREATE USER MAPPING', 'ALTER USER MAPPING')
 	EXECUTE FUNCTION trident.ingest_mapping_changed();
+ALTER EVENT TRIGGER trident_ingest_mapping_changed ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER trident_ingest_mapping_changed IS
-	'a source''s owner who changes where it leads to gets no credentials of others';
+	'a source''s owner who changes where it leads to gets no credentials of others, and no role but a superuser a file of the server';
 
 CREATE FUNCTION @extschema@.trident_sftp_confirm(source text)
 	RETURNS text

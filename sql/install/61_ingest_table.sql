@@ -229,5 +229,24 @@ CREATE POLICY own ON trident.ingest_error
 					 WHERE pg_catalog.pg_has_role(r.oid, 'USAGE'))
 		   AND (site IS NULL OR site IN (SELECT s.id FROM trident.site s)));
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON trident.site, trident.site_folder,
+/*
+ * Nobody writes an id: who took those that the sequences come to next would
+ * make the jobs of all others fail.
+ */
+GRANT SELECT, DELETE ON trident.site, trident.site_folder,
 	trident.photo, trident.gps_point, trident.ingest_error TO PUBLIC;
+GRANT INSERT (owner, source, path, path_bytes, created_at, ingested_at),
+	UPDATE (owner, source, path, path_bytes, created_at, ingested_at)
+	ON trident.site TO PUBLIC;
+GRANT INSERT (site, path, path_bytes, class, color, is_path, files, images, bytes, points, error, listed_at),
+	UPDATE (site, path, path_bytes, class, color, is_path, files, images, bytes, points, error, listed_at)
+	ON trident.site_folder TO PUBLIC;
+GRANT INSERT (site, folder, name, name_bytes, size, modified, status, reason, captured_at, captured_local,
+		captured_zone, make, model, bytes_read, reads, ingested_at),
+	UPDATE (site, folder, name, name_bytes, size, modified, status, reason, captured_at, captured_local,
+		captured_zone, make, model, bytes_read, reads, ingested_at)
+	ON trident.photo TO PUBLIC;
+GRANT INSERT, UPDATE ON trident.gps_point TO PUBLIC;
+GRANT INSERT (owner, job, site, path, path_bytes, kind, reason, detail, at),
+	UPDATE (owner, job, site, path, path_bytes, kind, reason, detail, at)
+	ON trident.ingest_error TO PUBLIC;

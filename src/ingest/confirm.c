@@ -1,6 +1,7 @@
 /*
  * confirm.c
- *	  Consent of a role to where its credentials are sent.
+ *	  Consent of a role to where its credentials are sent, and who may set which
+ *	  options of a user mapping.
  *
  * The option "confirmed" of a user mapping is written here only: by the event
  * trigger when the mapping is created, since who creates it gives the
@@ -8,6 +9,12 @@
  * role, by trident_sftp_confirm().  A command that names the option is refused
  * by the event trigger, unless a superuser gives it, as one who restores a
  * dump does.
+ *
+ * So is one that names a file of the server for a private key.  Such a mapping
+ * is its role's otherwise: it may confirm it, change the rest, and drop the
+ * file.  A validator could not tell these apart, for it sees the options that
+ * there will be, not which of them a command sets.  The trigger fires always,
+ * whatever session_replication_role is.
  */
 #include "postgres.h"
 
@@ -62,24 +69,31 @@ is_source(const ForeignServer *server)
 	return server && trident_ingest_source_is_wrapper(server->fdwid);
 }
 
-/* Does a command name the option?  An error where its role may not. */
-static bool
-names_confirmed(List *options)
+/* A command gives these options: an error where its role may not. */
+static void
+check_options(List *options)
 {
 	ListCell   *cell;
 
+	if (superuser())
+		return;
 	foreach(cell, options)
 	{
-		if (strcmp(((DefElem *) lfirst(cell))->defname, "confirmed") != 0)
-			continue;
-		if (!superuser())
+		DefElem    *option = lfirst(cell);
+
+		if (strcmp(option->defname, "confirmed") == 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("option \"%s\" cannot be set by hand", "confirmed"),
+					 errmsg("option \"%s\" cannot be set by hand", option->defname),
 					 errhint("The mapping's role calls trident_sftp_confirm().")));
-		return true;
+		if (strcmp(option->defname, "private_key_file") == 0 &&
+			option->defaction != DEFELEM_DROP)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("only superusers may set option \"%s\"", option->defname),
+					 errdetail("The file is read with the rights of the server."),
+					 errhint("Put the key itself into the option private_key.")));
 	}
-	return false;
 }
 
 PG_FUNCTION_INFO_V1(trident_ingest_mapping_changed);
@@ -102,7 +116,7 @@ trident_ingest_mapping_changed(PG_FUNCTION_ARGS)
 		AlterUserMappingStmt *change = (AlterUserMappingStmt *) trigger->parsetree;
 
 		if (is_source(GetForeignServerByName(change->servername, true)))
-			(void) names_confirmed(change->options);
+			check_options(change->options);
 	}
 	if (!IsA(trigger->parsetree, CreateUserMappingStmt))
 		PG_RETURN_VOID();
@@ -110,9 +124,10 @@ trident_ingest_mapping_changed(PG_FUNCTION_ARGS)
 	server = GetForeignServerByName(statement->servername, true);
 	if (!is_source(server) || !has_created())
 		PG_RETURN_VOID();
+	check_options(statement->options);
 
 	/* A dump brings what was confirmed where it was made. */
-	if (names_confirmed(statement->options))
+	if (trident_ingest_option(statement->options, "confirmed"))
 		PG_RETURN_VOID();
 	set_confirmed(server, statement->user, false,
 				  trident_ingest_source_target_text(server->options));
@@ -134,14 +149,14 @@ trident_sftp_confirm(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("foreign server \"%s\" is not a source", name),
-				 errhint("A source is a foreign server of the foreign data wrapper trident_sftp.")));
+				 errhint("Name a foreign server of the foreign data wrapper trident_sftp.")));
 	if (!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(GetUserId()),
 							   ObjectIdGetDatum(server->serverid)))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("role \"%s\" has no user mapping of its own for source \"%s\"",
 						GetUserNameFromId(GetUserId(), false), name),
-				 errhint("Only a role's own mapping needs to be confirmed.")));
+				 errhint("Create one with CREATE USER MAPPING FOR CURRENT_USER, which confirms it too; a mapping for PUBLIC needs no confirmation.")));
 	mapping = GetUserMapping(GetUserId(), server->serverid);
 	role->roletype = ROLESPEC_CURRENT_USER;
 	role->location = -1;

@@ -26,9 +26,8 @@
 /* With so many images queued, listing pauses; with half of them it goes on. */
 #define QUEUE_MAX 20000
 
-/* Longer names, and longer paths below the site, no file system has. */
+/* Longer names no file system has. */
 #define NAME_BYTES 255
-#define PATH_BYTES 4096
 
 /* What an entry of the table of known names takes, with its share of it. */
 #define KNOWN_BYTES (sizeof(TridentIngestKnown) + 24)
@@ -186,23 +185,21 @@ leave_lane(TridentIngestFolder *folder)
 	folder->lane = NULL;
 }
 
-/* A name that no file system has is an error of its folder, told once. */
-static bool
-is_too_long(TridentIngestRun *run, TridentIngestFolder *folder, const TridentIngestName *name)
+/* What is left out for its length is an error of its folder, told once. */
+static void
+tell_too_long(TridentIngestRun *run, TridentIngestFolder *folder)
 {
 	size_t		length;
 	char	   *path;
 
-	if (name->length <= NAME_BYTES && folder->length + 1 + name->length <= PATH_BYTES)
-		return false;
 	if (folder->has_long_names)
-		return true;
+		return;
 	folder->has_long_names = true;
 	path = trident_ingest_crawl_path(run, folder->path, folder->length, "", 0, &length);
 	trident_ingest_row_error(run, "folder", path, length, "name_too_long",
-							 "names of more than 255 bytes, or paths of more than 4096, are left out");
+							 "names of more than 255 bytes, and folders with paths of more than "
+							 CppAsString2(TRIDENT_INGEST_PATH_MAX) ", are left out");
 	pfree(path);
-	return true;
 }
 
 /* Queue the folder of that name. */
@@ -232,9 +229,13 @@ take_name(TridentIngestRun *run, TridentIngestFolder *folder, const TridentInges
 
 	if (name->length == 0 || memchr(name->name, '/', name->length) != NULL ||
 		memchr(name->name, '\0', name->length) != NULL ||
-		(name->length <= 2 && strncmp(name->name, "..", name->length) == 0) ||
-		is_too_long(run, folder, name))
+		(name->length <= 2 && strncmp(name->name, "..", name->length) == 0))
 		return;
+	if (name->length > NAME_BYTES)
+	{
+		tell_too_long(run, folder);
+		return;
+	}
 	shown = trident_ingest_name_show(name->name, name->length);
 	known = trident_ingest_crawl_known(run, folder->shown, shown);
 	if (known->is_seen)
@@ -251,7 +252,12 @@ take_name(TridentIngestRun *run, TridentIngestFolder *folder, const TridentInges
 	{
 		if (run->options.recursive && folder->depth < run->options.max_depth &&
 			trident_ingest_pattern_takes_folder(&run->options, path, shown))
-			add_subfolder(run, folder, name);
+		{
+			if (strlen(path) > TRIDENT_INGEST_PATH_MAX)
+				tell_too_long(run, folder);
+			else
+				add_subfolder(run, folder, name);
+		}
 	}
 	else if (!attributes->has_mode || S_ISREG(attributes->mode))
 	{

@@ -368,14 +368,15 @@ trident_ingest_lane_push(TridentIngestRun *run)
 }
 
 void
-trident_ingest_lane_leave(TridentIngestRun *run)
+trident_ingest_lane_leave(TridentIngestRun *run, bool is_sound)
 {
 	while (!dlist_is_empty(&run->lanes))
 	{
 		TridentIngestLane *lane = dlist_container(TridentIngestLane, node,
 												  dlist_pop_head_node(&run->lanes));
 
-		if (lane->was_ready && dlist_is_empty(&lane->folders) && dlist_is_empty(&lane->images))
+		if (is_sound && lane->was_ready &&
+			dlist_is_empty(&lane->folders) && dlist_is_empty(&lane->images))
 			trident_pool_give(run->pool, lane->member);
 		else
 			trident_pool_drop(run->pool, lane->member);

@@ -4,6 +4,7 @@
  *
  * Secrets belong into user mappings, which only their role and superusers
  * read; the validator refuses them elsewhere, without repeating their value.
+ * Who may set which option of a mapping is decided in confirm.c.
  */
 #include "postgres.h"
 
@@ -12,7 +13,6 @@
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
 #include "fmgr.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "ingest/option.h"
@@ -124,24 +124,6 @@ find_option(const char *name, Oid catalog)
 	pg_unreachable();
 }
 
-/*
- * May the current role set this option?  Errors if not.  A validator sees all
- * options that there will be, not which of them a command sets: who writes
- * "confirmed" is seen by the event trigger in confirm.c.
- */
-static void
-check_rights(const char *name)
-{
-	if (superuser())
-		return;
-	if (strcmp(name, "private_key_file") == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("only superusers may set option \"%s\"", name),
-				 errdetail("The file is read with the rights of the server."),
-				 errhint("Put the key itself into the option private_key.")));
-}
-
 static void
 check_value(const Option *option, const char *value)
 {
@@ -201,7 +183,6 @@ trident_ingest_validator(PG_FUNCTION_ARGS)
 		DefElem    *element = lfirst(cell);
 		const Option *option = find_option(element->defname, catalog);
 
-		check_rights(option->name);
 		check_value(option, defGetString(element));
 	}
 	if (catalog == ForeignServerRelationId && !trident_ingest_option(options, "host"))

@@ -44,6 +44,12 @@
 #define TRIDENT_INGEST_FEW 4
 
 /*
+ * The longest path of a site, and of a folder below it, as text: what a B-tree
+ * has room for beside an owner and a source.
+ */
+#define TRIDENT_INGEST_PATH_MAX 2500
+
+/*
  * Counters of a job; their names are in worker.c.  Of an attempt but for what
  * another one would not find again: points, bytes, connections, retries.
  */
@@ -257,8 +263,11 @@ extern void trident_ingest_lane_step(TridentIngestRun *run);
 /* Send off what the step has asked for. */
 extern void trident_ingest_lane_push(TridentIngestRun *run);
 
-/* Give the connections back, or close those with requests under way. */
-extern void trident_ingest_lane_leave(TridentIngestRun *run);
+/*
+ * Give the connections back, or close those with requests under way; all of
+ * them where an error has come in between (not is_sound).
+ */
+extern void trident_ingest_lane_leave(TridentIngestRun *run, bool is_sound);
 
 /* The worker's pool of connections. */
 extern TridentPool *trident_ingest_lane_pool(void);

@@ -122,6 +122,11 @@ check_arguments(FunctionCallInfo fcinfo, const char *path, int max_depth, const 
 					 errmsg("arguments of trident_ingest other than include must not be null"),
 					 errhint("Leave an argument out for its default.")));
 	}
+	if (strlen(path) > TRIDENT_INGEST_PATH_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("path must not be longer than %d bytes", TRIDENT_INGEST_PATH_MAX),
+				 errhint("Name a folder by a shorter path, such as one that a link on the server gives it.")));
 	(void) trident_ingest_name_parse(path, &length);
 	if (length == 0)
 		ereport(ERROR,
@@ -132,7 +137,7 @@ check_arguments(FunctionCallInfo fcinfo, const char *path, int max_depth, const 
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_depth must not be negative"),
-				 errhint("0 takes the images of the folder itself.")));
+				 errhint("Give 0 for the images of the folder itself, or how many levels of folders below it to enter.")));
 	if (strcmp(xmp, "auto") != 0 && strcmp(xmp, "always") != 0 && strcmp(xmp, "never") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

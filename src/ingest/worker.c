@@ -38,8 +38,12 @@
 #include "ingest/start.h"
 #include "job/job.h"
 
-/* Jobs that run at the same time; others wait their turn. */
-#define RUNS_MAX 8
+/*
+ * Jobs that run at the same time; others wait their turn.  A role gets another
+ * one as long as it has fewer than are left for all: half of them where nobody
+ * else wants any, half of the rest is for the next role that comes, and so on.
+ */
+#define RUNS_MAX 16
 
 /* Rows are written when there are so many, or the first is so old. */
 #define FLUSH_ROWS 500
@@ -112,7 +116,11 @@ failure_of_error(TridentIngestFailure *failure, const ErrorData *error)
 		trident_ingest_fail_hint(failure, "%s", error->hint);
 }
 
-/* In a PG_CATCH: end the transaction, and let the run fail by its error. */
+/*
+ * In a PG_CATCH: end the transaction, and let the run fail by its error.  That
+ * may have come while an answer was handed on, in the middle of a packet: no
+ * other run gets its connections.
+ */
 static void
 catch_error(TridentIngestRun *run)
 {
@@ -124,6 +132,7 @@ catch_error(TridentIngestRun *run)
 	trident_base_worker_abort();
 	MemoryContextSwitchTo(run->context);
 	trident_base_worker_record(error);
+	trident_ingest_lane_leave(run, false);
 	failure_of_error(&run->failure, error);
 	run->is_over = true;
 	run->state = TRIDENT_JOB_FAILED;
@@ -187,7 +196,7 @@ begin_run(void)
 
 	trident_base_worker_begin(0);
 	MemoryContextSwitchTo(context);
-	claimed = trident_job_claim(job_number, &job);
+	claimed = trident_job_claim(job_number, RUNS_MAX - nruns, &job);
 	trident_base_worker_commit();
 	if (!claimed)
 	{
@@ -198,6 +207,13 @@ begin_run(void)
 	run = make_run(&job, context);
 	dlist_push_tail(&runs, &run->node);
 	nruns++;
+	if (trident_job_is_canceled(&run->job))
+	{
+		run->is_over = true;
+		run->state = TRIDENT_JOB_CANCELED;
+		MemoryContextSwitchTo(TopMemoryContext);
+		return true;
+	}
 	PG_TRY();
 	{
 		trident_base_worker_begin(0);
@@ -296,7 +312,7 @@ step_run(TridentIngestRun *run)
 static void
 end_run(TridentIngestRun *run)
 {
-	trident_ingest_lane_leave(run);
+	trident_ingest_lane_leave(run, true);
 	PG_TRY();
 	{
 		trident_ingest_write_end(run);

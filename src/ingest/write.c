@@ -176,7 +176,8 @@ trident_ingest_write_load(TridentIngestRun *run)
 
 /*
  * The folder is looked up row by row: a join with it is taken for one row, and
- * what comes after it for nested loops over hundreds.
+ * what comes after it for nested loops over hundreds.  Returned is a folder
+ * that has no row.
  */
 static const char write_photos[] =
 "WITH input AS MATERIALIZED ("
@@ -198,7 +199,7 @@ static const char write_photos[] =
 "), gone AS ("
 " DELETE FROM trident.gps_point g USING written w JOIN input i ON i.folder_id = w.folder AND i.name = w.name"
 " WHERE g.photo = w.id AND i.latitude IS NULL"
-")"
+"), placed AS ("
 " INSERT INTO trident.gps_point (photo, site, folder, latitude, longitude, position_source, altitude_m,"
 " altitude_source, relative_altitude_m, direction, direction_ref)"
 " SELECT w.id, $1::bigint, w.folder, i.latitude, i.longitude, i.position_source, i.altitude_m,"
@@ -208,7 +209,8 @@ static const char write_photos[] =
 " ON CONFLICT (photo) DO UPDATE SET latitude = EXCLUDED.latitude, longitude = EXCLUDED.longitude,"
 " position_source = EXCLUDED.position_source, altitude_m = EXCLUDED.altitude_m,"
 " altitude_source = EXCLUDED.altitude_source, relative_altitude_m = EXCLUDED.relative_altitude_m,"
-" direction = EXCLUDED.direction, direction_ref = EXCLUDED.direction_ref";
+" direction = EXCLUDED.direction, direction_ref = EXCLUDED.direction_ref"
+") SELECT folder FROM input WHERE folder_id IS NULL LIMIT 1";
 
 static const char write_folders[] =
 "INSERT INTO trident.site_folder (site, path, path_bytes, files, images, bytes, error, listed_at)"
@@ -244,8 +246,15 @@ write_rows(TridentIngestRun *run, Work *work)
 	}
 	if (run->photos.len > 0)
 	{
+		const char *gone;
+
 		values[1] = closed_array(&run->photos);
-		trident_base_sql_run(write_photos, 2, values);
+		gone = trident_base_sql_value(write_photos, 2, values);
+		if (gone)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("the row of folder \"%s\" was deleted while the job ran", gone),
+					 errhint("Submit the job again: what it has written is not read again.")));
 		run->has_written = true;
 	}
 	if (run->errors.len > 0 || run->tried.len > 0)

@@ -97,16 +97,20 @@ extern void trident_job_recover(int kind);
 extern void trident_job_leave(int kind);
 
 /*
- * In a transaction: claim the longest waiting job, if there is one and room
- * for it.  It counts as running for others once the transaction has committed.
+ * In a transaction: claim a job, if there is one and room for it: the longest
+ * waiting one of the owner of whose jobs the fewest run, and fewer than share.
+ * It counts as running for others once the transaction has committed.
  */
-extern bool trident_job_claim(int kind, TridentJob *job);
+extern bool trident_job_claim(int kind, int share, TridentJob *job);
 
 /* Set a counter, add to one. */
 extern void trident_job_set(const TridentJob *job, int counter, int64 value);
 extern void trident_job_add(const TridentJob *job, int counter, int64 value);
 
-/* Has somebody asked for its end? */
+/*
+ * Has somebody asked for its end?  That stays asked when the worker ends in
+ * between, and is forgotten in a crash of the server.
+ */
 extern bool trident_job_is_canceled(const TridentJob *job);
 
 /*

@@ -147,16 +147,22 @@ carry_counters(const TridentJob *job, const char *id)
 }
 
 bool
-trident_job_claim(int kind, TridentJob *job)
+trident_job_claim(int kind, int share, TridentJob *job)
 {
-	const char *name = trident_job_kind(kind)->name;
+	char		most[16];
+	const char *values[2] = {trident_job_kind(kind)->name, most};
 	TridentBaseRows *rows;
 	TridentBaseSql sql;
 
+	pg_snprintf(most, sizeof(most), "%d", share);
 	trident_base_sql_begin(&sql);
-	rows = trident_base_sql_rows("SELECT id::text, owner::text, arguments::text, attempts::text"
-								 " FROM trident.job_record WHERE kind = $1 AND state = 'waiting'"
-								 " ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED", 1, &name);
+	rows = trident_base_sql_rows("SELECT j.id::text, j.owner::text, j.arguments::text, j.attempts::text"
+								 " FROM trident.job_record j LEFT JOIN"
+								 " (SELECT owner, count(*) AS n FROM trident.job_record"
+								 " WHERE kind = $1 AND state = 'running' GROUP BY owner) r USING (owner)"
+								 " WHERE j.kind = $1 AND j.state = 'waiting' AND coalesce(r.n, 0) < $2::int"
+								 " ORDER BY coalesce(r.n, 0), j.id LIMIT 1 FOR UPDATE OF j SKIP LOCKED",
+								 2, values);
 	job->slot = -1;
 	if (rows->nrows > 0)
 	{

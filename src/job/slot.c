@@ -172,6 +172,11 @@ trident_job_slot_take(int64 id, int kind)
 	slot = old >= 0 ? &trident_job_shared->slots[old] : find_victim();
 	if (slot)
 	{
+		/* Its end was asked for, and the worker ended before it saw that. */
+		bool		is_canceled = old >= 0 &&
+			pg_atomic_read_u32(&slot->state) == TRIDENT_JOB_WAITING &&
+			pg_atomic_read_u32(&slot->canceled) != 0;
+
 		slot->database = MyDatabaseId;
 		slot->extension = extension;
 		slot->id = id;
@@ -179,7 +184,7 @@ trident_job_slot_take(int64 id, int kind)
 		slot->ended_at = 0;
 		slot->notified_at = 0;
 		pg_atomic_write_u32(&slot->state, TRIDENT_JOB_RUNNING);
-		pg_atomic_write_u32(&slot->canceled, 0);
+		pg_atomic_write_u32(&slot->canceled, is_canceled);
 		pg_atomic_write_u64(&slot->started_at, (uint64) GetCurrentTimestamp());
 		for (int c = 0; c < TRIDENT_JOB_COUNTERS; c++)
 			pg_atomic_write_u64(&slot->counters[c], 0);
@@ -196,8 +201,16 @@ trident_job_slot_release(int kind)
 	{
 		TridentJobSlot *slot = &trident_job_shared->slots[i];
 
-		if (slot->database == MyDatabaseId && slot->kind == kind && slot->ended_at == 0)
+		if (slot->database != MyDatabaseId || slot->kind != kind || slot->ended_at != 0)
+			continue;
+		if (pg_atomic_read_u32(&slot->canceled) == 0)
 			slot->database = InvalidOid;
+		else
+		{
+			/* kept, so that who claims the job next learns of it */
+			pg_atomic_write_u32(&slot->state, TRIDENT_JOB_WAITING);
+			slot->ended_at = GetCurrentTimestamp();
+		}
 	}
 	LWLockRelease(&trident_job_locks->lock);
 	ConditionVariableBroadcast(&trident_job_shared->changed);

@@ -22,7 +22,7 @@ typedef struct TridentJobSlot
 	Oid			extension;
 	int64		id;
 	int			kind;
-	TimestampTz ended_at;		/* 0: it runs */
+	TimestampTz ended_at;		/* of the job, or of its worker; 0: it runs */
 
 	/* atomics */
 	pg_atomic_uint32 state;		/* TridentJobState */
@@ -63,7 +63,8 @@ extern int	trident_job_slot_take(int64 id, int kind);
 
 /*
  * Give up the slots of jobs of this kind and database that run; called by a
- * worker that begins or ends.  Takes the lock.
+ * worker that begins or ends.  One whose end was asked for is kept, its job
+ * waits, and trident_job_slot_take() for it finds the request.  Takes the lock.
  */
 extern void trident_job_slot_release(int kind);
 

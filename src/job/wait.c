@@ -122,7 +122,12 @@ look(int64 id)
 	Row			row;
 
 	if (slot >= 0)
-		return pg_atomic_read_u32(&trident_job_shared->slots[slot].state);
+	{
+		TridentJobState state = pg_atomic_read_u32(&trident_job_shared->slots[slot].state);
+
+		if (state != TRIDENT_JOB_WAITING)
+			return state;
+	}
 	row = read_row(id);
 	if (row.is_own && row.state == TRIDENT_JOB_WAITING)
 		ereport(ERROR,

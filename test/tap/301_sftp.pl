@@ -35,14 +35,16 @@ my $fingerprint = quotemeta $ssh->fingerprint;
 like(error(q{SELECT trident_sftp_stat('unpinned', '.')}),
 	qr/TR401: .*not known.*$fingerprint.*ALTER SERVER unpinned OPTIONS \(ADD host_key '$fingerprint'\)/s,
 	'an unknown host key is refused, with its fingerprint and the command that pins it');
+my $logins = $ssh->logins;
 like(error(q{SELECT trident_sftp_stat('wrong', '.')}),
 	qr/TR402: .*not the pinned one.*$fingerprint.*ALTER SERVER wrong OPTIONS \(SET host_key '$fingerprint'\)/s,
 	'another host key than the pinned one is refused');
+is($ssh->logins, $logins, 'no login where the host key did not fit');
 is(value(qq{SELECT kind FROM trident_sftp_stat('public_key', '$dir')}), 'folder',
 	'a public key pins as its fingerprint does');
 value("ALTER SERVER unpinned OPTIONS (ADD host_key '" . $ssh->fingerprint . "')");
 is(value(qq{SELECT kind FROM trident_sftp_stat('unpinned', '$dir')}), 'folder', 'pinned by that command');
-unlike($ssh->log, qr/Accepted.*\n.*wrong/, 'no login where the host key did not fit');
+is($ssh->logins, $logins + 2, 'these two were logins');
 
 # Listings and reads.
 write_file("$dir/small.txt", "0123456789");
@@ -147,6 +149,29 @@ is(error(q{SELECT trident_sftp_confirm('theirs')}, user => 'guest'), '', 'the ro
 is(error($stat, user => 'guest'), '', 'then they are used again');
 is(error(qq{ALTER SERVER theirs OPTIONS (DROP host_key)}, user => 'owner'), '', 'the owner changes the pin');
 like(error($stat, user => 'guest'), qr/TR403/, 'which needs consent too');
+
+# A file of the server: a superuser names it for a role, and the mapping is the
+# role's otherwise.
+value(qq{CREATE ROLE filed LOGIN; GRANT USAGE ON FOREIGN SERVER theirs TO filed;
+	CREATE USER MAPPING FOR filed SERVER theirs OPTIONS (user 'somebody', private_key_file '$ssh->{path}/id')});
+is(error(qq{ALTER SERVER theirs OPTIONS (ADD host_key '$pin')}, user => 'owner'), '', 'the owner pins again');
+is(error(q{SELECT trident_sftp_confirm('theirs')}, user => 'filed'), '', 'the role of a mapping with a file can confirm');
+is(error(qq{ALTER USER MAPPING FOR filed SERVER theirs OPTIONS (SET user '$user')}, user => 'filed'), '', 'and change its login');
+is(error($stat, user => 'filed'), '', 'the key in the file is used');
+foreach my $role ('filed', 'owner')
+{
+	like(error(qq{ALTER USER MAPPING FOR filed SERVER theirs OPTIONS (SET private_key_file '/etc/passwd')}, user => $role),
+		qr/42501: .*private_key_file/, "$role names no other file");
+}
+like(error(qq{ALTER USER MAPPING FOR guest SERVER theirs OPTIONS (DROP private_key, ADD private_key_file '$ssh->{path}/id')}, user => 'guest'),
+	qr/42501: .*private_key_file/, 'nor does a role that has none name one');
+like(error(qq{DROP USER MAPPING FOR guest SERVER theirs;
+	CREATE USER MAPPING FOR guest SERVER theirs OPTIONS (user 'x', private_key_file '/etc/passwd')}, user => 'guest'),
+	qr/42501: .*private_key_file/, 'in a new mapping neither');
+is(error(q{ALTER USER MAPPING FOR filed SERVER theirs OPTIONS (DROP private_key_file, ADD private_key 'x')}, user => 'filed'), '',
+	'it may give the file up');
+like(error(qq{ALTER USER MAPPING FOR filed SERVER theirs OPTIONS (DROP private_key, ADD private_key_file '$ssh->{path}/id')}, user => 'filed'),
+	qr/42501: .*private_key_file/, 'and does not get it back');
 
 # Secrets: the key's first line of base64, the passphrases.
 my ($secret) = $ssh->slurp('id') =~ /\n(\S{40})/;
