@@ -32,11 +32,12 @@ END $$;
 -- An entry in words: "lat 48/1 51/1 29/1", "latref N", "alt 43/10", ...
 CREATE FUNCTION pg_temp.entry_of(word text, value text) RETURNS pg_temp.entry LANGUAGE sql AS $$
 SELECT ROW(tag, type, CASE WHEN type = 5 OR type = 10 THEN length(v) / 8 ELSE length(v) END, v)::pg_temp.entry
-FROM (VALUES ('latref', 1, 2), ('lat', 2, 5), ('lonref', 3, 2), ('lon', 4, 5), ('altref', 5, 1), ('alt', 6, 5), ('time', 7, 5),
+FROM (VALUES ('latref', 1, 2), ('lat', 2, 5), ('lonref', 3, 2), ('lon', 4, 5), ('altref', 5, 1), ('altrefdigit', 5, 2), ('altrefbyte', 5, 7), ('alt', 6, 5), ('time', 7, 5), ('status', 9, 2),
+	('datum', 18, 2),
 	('dirref', 16, 2), ('dir', 17, 5), ('date', 29, 2), ('slat', 2, 10), ('textlat', 2, 2),
 	('original', 36867, 2), ('digitized', 36868, 2), ('offset', 36880, 2), ('offsetoriginal', 36881, 2), ('subsec', 37521, 2),
 	('make', 271, 2)) AS w (name, tag, type),
-	LATERAL (SELECT CASE type WHEN 2 THEN convert_to(value, 'UTF8') || '\x00' WHEN 1 THEN pg_temp.le(ascii(value) - ascii('0'), 1) ELSE pg_temp.fractions(value) END AS v) x
+	LATERAL (SELECT CASE WHEN type = 2 THEN convert_to(value, 'UTF8') || '\x00' WHEN type IN (1, 7) THEN pg_temp.le(ascii(value) - ascii('0'), 1) ELSE pg_temp.fractions(value) END AS v) x
 WHERE name = word
 $$;
 CREATE FUNCTION pg_temp.entries(list text, low integer, high integer) RETURNS pg_temp.entry[] LANGUAGE sql AS $$
@@ -90,7 +91,13 @@ INSERT INTO rule (says, exif) VALUES
 	('R6 nearly null', 'latref N; lat 0/1 0/1 1/1000; lonref E; lon 0/1 0/1 1/1000'),
 	('R7 only a latitude', 'latref N; lat 48/1 51/1 0/1'),
 	('R7 neither', 'alt 15/1; dir 315/1'),
-	('R8 an empty directory', '');
+	('R8 an empty directory', ''),
+	('R15 a fix', 'latref N; lat 48/1 51/1; lonref E; lon 2/1 17/1; status A'),
+	('R15 no fix', 'latref N; lat 48/1 51/1; lonref E; lon 2/1 17/1; status V'),
+	('R15 no fix, no position', 'status V'),
+	('R16 WGS84', 'latref N; lat 48/1 51/1; lonref E; lon 2/1 17/1; datum WGS-84   '),
+	('R16 nothing said', 'latref N; lat 48/1 51/1; lonref E; lon 2/1 17/1; datum '),
+	('R16 another datum', 'latref N; lat 48/1 51/1; lonref E; lon 2/1 17/1; datum TOKYO');
 SELECT says, status, reason, latitude::numeric(10,7), longitude::numeric(10,7)
 FROM rule, trident_exif_gps(pg_temp.photo(exif), 100000) ORDER BY n;
 
@@ -98,6 +105,7 @@ TRUNCATE rule;
 INSERT INTO rule (says, exif) VALUES
 	('R9 above sea', 'altref 0; alt 88480/10'), ('R9 without ref', 'alt 88480/10'), ('R9 below sea', 'altref 1; alt 4305/10'),
 	('R9 above the ellipsoid', 'altref 2; alt 50/1'), ('R9 below the ellipsoid', 'altref 3; alt 50/1'),
+	('R9 no such ref', 'altref 5; alt 50/1'), ('R9 ref as a digit', 'altrefdigit 1; alt 50/1'), ('R9 ref of another type', 'altrefbyte 1; alt 50/1'),
 	('R9 n/0', 'alt 50/0'), ('R9 beyond reason', 'alt 4294967295/1'),
 	('R11 true north', 'dirref T; dir 34805/100'), ('R11 magnetic north', 'dirref M; dir 0/1'), ('R11 no ref', 'dir 90/1'),
 	('R11 360', 'dirref T; dir 360/1'), ('R11 361', 'dirref T; dir 361/1'), ('R11 n/0', 'dirref T; dir 1/0');

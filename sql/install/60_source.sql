@@ -50,7 +50,7 @@ CREATE FUNCTION @extschema@.trident_sftp_host_key(host text, port integer DEFAUL
 	LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED ROWS 2;
 REVOKE ALL ON FUNCTION @extschema@.trident_sftp_host_key(text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.trident_sftp_host_key(text, integer) IS
-	'asks an SSH server for its host keys, without logging in: type and fingerprint SHA256:..., as for the option host_key; compare it with what the server''s administrator says; an error when the server cannot be reached';
+	'asks an SSH server for its host keys, one of each type that can be used, without logging in: type and fingerprint SHA256:..., as for the option host_key; compare it with what the server''s administrator says; an error when the server cannot be reached or has no such key';
 
 CREATE FUNCTION @extschema@.trident_sftp_list(source text, path text DEFAULT '.',
 	OUT name text, OUT kind text, OUT size bigint, OUT modified timestamptz,

@@ -10,7 +10,7 @@
  * characters stand as \xHH; where that changed anything the bytes stand beside.
  *
  * All of it is dumped, and all of it is empty after CREATE EXTENSION: the rules
- * by which folders are classed come from a function, users add theirs.
+ * by which folders are classed come from a function, others are added.
  */
 
 SET LOCAL search_path = trident, pg_temp;
@@ -22,7 +22,7 @@ CREATE TABLE trident.folder_class (
 	is_path boolean NOT NULL DEFAULT true,
 	priority integer NOT NULL DEFAULT 0);
 COMMENT ON TABLE trident.folder_class IS
-	'rules that class folders by their names, tried before those of trident.folder_class_default(), lowest priority first, then by pattern: a folder whose name contains pattern, in either case, is of that class and color (#rrggbb); is_path: its photos belong to the flight path; edit at will, folders follow (those that the editor does not see, at their next run); dumped';
+	'rules that class folders by their names, tried before those of trident.folder_class_default(), lowest priority first, then by pattern: a folder whose name contains pattern, in either case, is of that class and color (#rrggbb); is_path: its photos belong to the flight path; edited by the owner of the extension and whom they grant it, folders follow (those that the editor does not see, at their next run); dumped';
 SELECT pg_catalog.pg_extension_config_dump('trident.folder_class', '');
 GRANT SELECT ON trident.folder_class TO PUBLIC;
 

@@ -36,6 +36,7 @@ int			trident_base_ingest_idle_timeout = 300000;
 int			trident_base_ingest_memory = 524288;
 int			trident_base_ingest_request_timeout = 30000;
 int			trident_base_ingest_worker_timeout = 600000;
+int			trident_base_job_retention = 43200;
 int			trident_base_simd = -1;
 char	   *trident_base_search_filter_extensions = NULL;
 int			trident_base_search_max_k = 10000;
@@ -198,17 +199,18 @@ trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 	DefineCustomIntVariable("trident.ingest_connect_timeout",
 							"Sets how long each phase of connecting to an SFTP server may take.",
 							"The phases are the connection itself, the handshake, the login, and "
-							"opening the channel.",
+							"opening the channel. A job has the value of the session that submitted it.",
 							&trident_base_ingest_connect_timeout,
 							10000, 100, 3600000,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("trident.ingest_connections",
-							"Sets how many SSH connections to one source are open at once.",
-							"Requests travel hundreds at a time on each, so that one is enough for "
-							"most sites; more are made while there is much more to do than the "
-							"server lets one do at once. The option connections of a source "
-							"overrides this.",
+							"Sets up to how many SSH connections to one host ingest jobs make further ones.",
+							"Each job has one, whatever this says, and makes another while it has much "
+							"more to do than the server lets it do at once on one, and all jobs of the "
+							"database together have fewer to that host and port. Requests travel "
+							"hundreds at a time on each, so that one is enough for most sites. The "
+							"option connections of a source overrides this.",
 							&trident_base_ingest_connections,
 							4, 1, 16,
 							PGC_USERSET, 0, NULL, NULL, NULL);
@@ -224,7 +226,8 @@ trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 
 	DefineCustomIntVariable("trident.ingest_idle_timeout",
 							"Sets how long the ingest worker keeps an SSH connection that is not used.",
-							"A kept connection saves the next job some seven round trips and a login.",
+							"A kept connection saves the next job some seven round trips and a login. "
+							"0 keeps it until the worker ends or the server closes it.",
 							&trident_base_ingest_idle_timeout,
 							300000, 0, 86400000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
@@ -232,7 +235,7 @@ trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 	DefineCustomIntVariable("trident.ingest_memory",
 							"Sets how much memory an ingest job may use for what a server lists and sends.",
 							"A job whose site has more names than that holds fails; each takes some "
-							"64 bytes, each folder some 600. Of images that are being read a quarter "
+							"64 bytes, each folder some 800. Of images that are being read a quarter "
 							"is held at most, which slows a job and does not end it.",
 							&trident_base_ingest_memory,
 							524288, 4096, MAX_KILOBYTES,
@@ -240,7 +243,7 @@ trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 
 	DefineCustomIntVariable("trident.ingest_request_timeout",
 							"Sets how long an SFTP server may leave requests unanswered.",
-							"A connection that is silent for longer is given up and made anew.",
+							"A connection that gives no whole answer for longer is given up and made anew.",
 							&trident_base_ingest_request_timeout,
 							30000, 100, 3600000,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
@@ -251,6 +254,14 @@ trident_base_guc_init(TridentBaseSimdAssign simd_assign)
 							&trident_base_ingest_worker_timeout,
 							600000, 0, 86400000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("trident.job_retention",
+							"Sets how long the records of jobs that have ended are kept.",
+							"They are looked for while a worker runs, every ten minutes. 0 keeps them "
+							"for ever. What a job has written, its errors too, stays.",
+							&trident_base_job_retention,
+							43200, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("trident.search_filter_extensions",
 							   "Lists the extensions whose functions a search filter may call.",

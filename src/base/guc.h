@@ -62,7 +62,7 @@ extern double trident_base_index_target_recall;
 /* trident.ingest_connect_timeout: for each phase of connecting; ms. */
 extern int	trident_base_ingest_connect_timeout;
 
-/* trident.ingest_connections: SSH connections to one source. */
+/* trident.ingest_connections: SSH connections to one host. */
 extern int	trident_base_ingest_connections;
 
 /* trident.ingest_files: files open at once on one connection. */
@@ -79,6 +79,9 @@ extern int	trident_base_ingest_request_timeout;
 
 /* trident.ingest_worker_timeout: how long the worker stays without work; ms. */
 extern int	trident_base_ingest_worker_timeout;
+
+/* trident.job_retention: how long records of ended jobs are kept; min. */
+extern int	trident_base_job_retention;
 
 /* trident.simd: which kernels to use; the values of TridentSimdLevel + auto. */
 extern int	trident_base_simd;

@@ -50,6 +50,12 @@ trident_ingest_connection_open(const TridentIngestTarget *target, int requests,
 }
 
 void
+trident_ingest_connection_set_timeout(TridentIngestConnection *connection, int request_timeout_ms)
+{
+	connection->timeout_ms = request_timeout_ms;
+}
+
+void
 trident_ingest_connection_close(TridentIngestConnection *connection)
 {
 	MemoryContextDelete(connection->context);
@@ -95,6 +101,7 @@ static bool
 pump_in(TridentIngestConnection *connection)
 {
 	size_t		room;
+	uint64		answers = trident_ingest_sftp_answers(connection->sftp);
 	uint8	   *to = trident_ingest_sftp_input(connection->sftp, &room);
 	ssize_t		n = trident_ingest_ssh_read(connection->ssh, to, room);
 
@@ -106,7 +113,6 @@ pump_in(TridentIngestConnection *connection)
 	if (n == 0)
 		return false;
 	connection->received += (uint64) n;
-	connection->waiting_since_ms = trident_ingest_now_ms();
 	if (!trident_ingest_sftp_received(connection->sftp, (size_t) n))
 	{
 		trident_ingest_fail(&connection->failure, TRIDENT_INGEST_FAILURE_PERMANENT,
@@ -116,6 +122,9 @@ pump_in(TridentIngestConnection *connection)
 		trident_ingest_fail_hint(&connection->failure, "Check that the server speaks SFTP version 3, as OpenSSH does.");
 		connection->has_failed = true;
 	}
+	/* A byte now and then is no answer. */
+	if (trident_ingest_sftp_answers(connection->sftp) != answers)
+		connection->waiting_since_ms = trident_ingest_now_ms();
 	return true;
 }
 
@@ -131,7 +140,7 @@ check_patience(TridentIngestConnection *connection)
 	{
 		trident_ingest_fail(&connection->failure, TRIDENT_INGEST_FAILURE_TRANSIENT,
 							ERRCODE_CONNECTION_FAILURE,
-							"SFTP server has not answered for %d s",
+							"SFTP server has given no whole answer for %d s",
 							connection->timeout_ms / 1000);
 		trident_ingest_fail_hint(&connection->failure, "Try again, or raise trident.ingest_request_timeout.");
 		connection->has_failed = true;

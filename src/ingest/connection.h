@@ -25,6 +25,10 @@ extern TridentIngestConnection *
 										   int request_timeout_ms, void *owner);
 extern void trident_ingest_connection_close(TridentIngestConnection *connection);
 
+/* How long an answer may take, from now on. */
+extern void trident_ingest_connection_set_timeout(TridentIngestConnection *connection,
+												  int request_timeout_ms);
+
 /* Its parts: for making requests, and for the socket and the host key. */
 extern TridentIngestSftp *trident_ingest_connection_sftp(TridentIngestConnection *connection);
 extern TridentIngestSsh *trident_ingest_connection_ssh(TridentIngestConnection *connection);

@@ -12,6 +12,7 @@
 
 #include "common/hashfn.h"
 #include "common/int.h"
+#include "utils/memutils.h"
 
 #include "base/guc.h"
 #include "ingest/name.h"
@@ -108,7 +109,9 @@ add_folder(TridentIngestRun *run, const char *path, size_t length, int depth)
 	folder->path = pnstrdup(path, length);
 	folder->length = length;
 	folder->shown = trident_ingest_name_show(path, length);
-	trident_ingest_crawl_hold(run, sizeof(TridentIngestFolder) + length + strlen(folder->shown));
+	trident_ingest_crawl_hold(run, (int64) (GetMemoryChunkSpace(folder) +
+											GetMemoryChunkSpace(folder->path) +
+											GetMemoryChunkSpace(folder->shown)));
 	folder->depth = depth;
 	folder->is_known = trident_ingest_crawl_known(run, folder->shown, "/")->has_row;
 	dlist_push_tail(&run->folder_queue, &folder->node);
@@ -372,7 +375,7 @@ trident_ingest_crawl_dispatch(TridentIngestRun *run, TridentIngestLane *lane)
 		}
 	}
 	while (!dlist_is_empty(&run->folder_queue) && run->images_queued < QUEUE_MAX &&
-		   under_way < FOLDERS_AHEAD && lane->open < trident_ingest_lane_window(lane))
+		   under_way < FOLDERS_AHEAD && trident_ingest_lane_has_room(lane))
 	{
 		TridentIngestFolder *folder = dlist_container(TridentIngestFolder, node,
 													  dlist_pop_head_node(&run->folder_queue));

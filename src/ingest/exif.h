@@ -59,6 +59,8 @@ typedef enum TridentExifReason
 	TRIDENT_EXIF_REASON_TYPE,	/* not one to three unsigned fractions */
 	TRIDENT_EXIF_REASON_RANGE,	/* beyond 90 or 180 degrees */
 	TRIDENT_EXIF_REASON_ZERO,	/* 0, 0: what devices without a fix write */
+	TRIDENT_EXIF_REASON_VOID,	/* the receiver had no fix */
+	TRIDENT_EXIF_REASON_DATUM,	/* degrees of another datum than WGS84 */
 	TRIDENT_EXIF_REASON_DAMAGED,	/* offsets or lengths lead nowhere */
 	TRIDENT_EXIF_REASON_COMPRESSED, /* EXIF that would have to be unpacked */
 	TRIDENT_EXIF_REASON_TRUNCATED,	/* the file ends before */

@@ -43,8 +43,10 @@ enum
 	GPS_ALTITUDE_REF = 5,
 	GPS_ALTITUDE = 6,
 	GPS_TIME = 7,
+	GPS_STATUS = 9,
 	GPS_DIRECTION_REF = 16,
 	GPS_DIRECTION = 17,
+	GPS_DATUM = 18,
 	GPS_DATE = 29
 };
 
@@ -67,6 +69,8 @@ typedef struct Gathered
 
 	Angle		latitude;
 	Angle		longitude;
+	bool		is_void;		/* what the receiver says of it */
+	bool		is_other_datum;
 	uint8		altitude_ref;
 	bool		has_altitude;
 	double		altitude;
@@ -191,6 +195,44 @@ take_ref(TridentExifTiff *tiff, const TridentExifEntry *entry)
 	return text[0] >= 'a' && text[0] <= 'z' ? text[0] - 'a' + 'A' : text[0];
 }
 
+/* What an altitude is above (R9), 0 to 3; anything else is not told: 0. */
+static uint8
+take_altitude_ref(TridentExifTiff *tiff, const TridentExifEntry *entry)
+{
+	uint8		ref = 0;
+
+	if ((entry->type != TRIDENT_EXIF_BYTE && entry->type != TRIDENT_EXIF_UNDEFINED &&
+		 entry->type != TRIDENT_EXIF_ASCII) ||
+		!trident_exif_entry_read(tiff, entry, 1, &ref))
+		return 0;
+	/* Some write it as a digit. */
+	if (ref >= '0' && ref <= '3')
+		ref -= '0';
+	return ref <= 3 ? ref : 0;
+}
+
+/*
+ * Is a datum WGS84, or within a few meters of it (R16)?  One that is not told
+ * is.
+ */
+static bool
+is_wgs84(const char *datum)
+{
+	static const char *const same[] = {"WGS84", "WGS1984", "NAD83", "ETRS", "ITRF", "JGD", "GDA", "CGCS2000", "PZ90"};
+	char		name[TEXT_SIZE];
+	int			n = 0;
+
+	for (; *datum; datum++)
+		if ((*datum >= '0' && *datum <= '9') || (*datum >= 'A' && *datum <= 'Z') ||
+			(*datum >= 'a' && *datum <= 'z'))
+			name[n++] = *datum;
+	name[n] = '\0';
+	for (int i = 0; i < (int) lengthof(same); i++)
+		if (trident_exif_text_begins(name, same[i]))
+			return true;
+	return n == 0;
+}
+
 /* One entry of IFD0. */
 static bool
 visit_ifd0(TridentExifTiff *tiff, const TridentExifEntry *entry, void *arg)
@@ -263,7 +305,7 @@ take_gps_detail(TridentExifTiff *tiff, const TridentExifEntry *entry,
 	switch (entry->tag)
 	{
 		case GPS_ALTITUDE_REF:
-			(void) trident_exif_entry_read(tiff, entry, 1, &gathered->altitude_ref);
+			gathered->altitude_ref = take_altitude_ref(tiff, entry);
 			break;
 		case GPS_ALTITUDE:
 			gathered->has_altitude = take_number(tiff, entry, &gathered->altitude);
@@ -274,6 +316,13 @@ take_gps_detail(TridentExifTiff *tiff, const TridentExifEntry *entry,
 				hours < 24;
 			if (gathered->has_gps_time)
 				gathered->gps_time_us = (int64) rint(hours * 3600e6);
+			break;
+		case GPS_STATUS:
+			gathered->is_void = take_ref(tiff, entry) == 'V';
+			break;
+		case GPS_DATUM:
+			take_text(tiff, entry, text);
+			gathered->is_other_datum = !is_wgs84(text);
 			break;
 		case GPS_DIRECTION_REF:
 			gathered->direction_ref = take_ref(tiff, entry);
@@ -347,7 +396,7 @@ trident_exif_altitude_set(TridentExifResult *result, TridentExifSource source,
 	result->altitude_m = meters;
 }
 
-/* The position, or why there is none (R1 - R7). */
+/* The position, or why there is none (R1 - R7, R15, R16). */
 static void
 conclude_position(const Gathered *gathered)
 {
@@ -367,6 +416,10 @@ conclude_position(const Gathered *gathered)
 	else if ((latitude->ref != 'N' && latitude->ref != 'S') ||
 			 (longitude->ref != 'E' && longitude->ref != 'W'))
 		result->reason = TRIDENT_EXIF_REASON_NO_REF;
+	else if (gathered->is_void)
+		result->reason = TRIDENT_EXIF_REASON_VOID;
+	else if (gathered->is_other_datum)
+		result->reason = TRIDENT_EXIF_REASON_DATUM;
 	else
 		trident_exif_position_set(result, TRIDENT_EXIF_SOURCE_EXIF,
 								  latitude->ref == 'N' ? latitude->degrees : -latitude->degrees,
@@ -382,8 +435,9 @@ conclude_details(const Gathered *gathered)
 	if (gathered->has_altitude)
 	{
 		bool		is_below = gathered->altitude_ref == 1 || gathered->altitude_ref == 3;
+		bool		is_ellipsoid = gathered->altitude_ref == 2 || gathered->altitude_ref == 3;
 
-		trident_exif_altitude_set(result, gathered->altitude_ref >= 2 ?
+		trident_exif_altitude_set(result, is_ellipsoid ?
 								  TRIDENT_EXIF_SOURCE_ELLIPSOID : TRIDENT_EXIF_SOURCE_EXIF,
 								  is_below ? -fabs(gathered->altitude) : gathered->altitude);
 	}

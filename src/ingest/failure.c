@@ -6,7 +6,19 @@
 
 #include <stdarg.h>
 
+#include "mb/pg_wchar.h"
+
 #include "ingest/failure.h"
+
+/* Write a text; one that is too long ends with a whole character. */
+static void pg_attribute_printf(3, 0)
+put(char *to, size_t size, const char *format, va_list args)
+{
+	int			length = vsnprintf(to, size, format, args);
+
+	if (length >= (int) size)
+		to[pg_mbcliplen(to, (int) size - 1, (int) size - 1)] = '\0';
+}
 
 void
 trident_ingest_fail(TridentIngestFailure *failure,
@@ -19,7 +31,7 @@ trident_ingest_fail(TridentIngestFailure *failure,
 	failure->sqlstate = sqlstate;
 	failure->detail[0] = failure->hint[0] = '\0';
 	va_start(args, format);
-	vsnprintf(failure->message, sizeof(failure->message), format, args);
+	put(failure->message, sizeof(failure->message), format, args);
 	va_end(args);
 }
 
@@ -29,7 +41,7 @@ trident_ingest_fail_detail(TridentIngestFailure *failure, const char *format,...
 	va_list		args;
 
 	va_start(args, format);
-	vsnprintf(failure->detail, sizeof(failure->detail), format, args);
+	put(failure->detail, sizeof(failure->detail), format, args);
 	va_end(args);
 }
 
@@ -39,7 +51,7 @@ trident_ingest_fail_hint(TridentIngestFailure *failure, const char *format,...)
 	va_list		args;
 
 	va_start(args, format);
-	vsnprintf(failure->hint, sizeof(failure->hint), format, args);
+	put(failure->hint, sizeof(failure->hint), format, args);
 	va_end(args);
 }
 

@@ -19,6 +19,9 @@
 /* READs under way at once: some megabytes. */
 #define READS_AHEAD 128
 
+/* Bytes of one: a slow line has brought its answer before patience ends. */
+#define READ_BYTES (32 * 1024)
+
 /* A value of bytea is not longer than this. */
 #define FETCH_MAX ((int64) MaxAllocSize - VARHDRSZ - 1)
 
@@ -77,7 +80,7 @@ ask(Piece *piece)
 static void
 ask_more(Fetch *fetch)
 {
-	uint32		most = trident_ingest_sftp_limits(fetch->sftp)->read_bytes;
+	uint32		most = Min(trident_ingest_sftp_limits(fetch->sftp)->read_bytes, READ_BYTES);
 
 	while (fetch->asked < fetch->end && fetch->pending < READS_AHEAD &&
 		   fetch->status == TRIDENT_INGEST_OK)

@@ -5,9 +5,9 @@
  * A pin is a list, its entries separated by commas or line feeds.  Each entry
  * is words of which one is a fingerprint ("SHA256:...") or a public key in
  * base64 after its type, so that output of ssh-keygen -l, a line of a .pub
- * file and a line of known_hosts all serve.  An entry that has neither, or a
- * marker such as @revoked, is refused: what cannot be read must not be
- * taken for "anything goes".
+ * file and a line of known_hosts, with one host or several, all serve.  An
+ * entry that has neither, or a marker such as @revoked, is refused: what
+ * cannot be read must not be taken for "anything goes".
  */
 #include "postgres.h"
 
@@ -81,6 +81,26 @@ names_type(const char *word, size_t length)
 }
 
 /*
+ * The length of a list of hosts of known_hosts, "nas,192.0.2.7", if one begins
+ * here: a type of key comes behind it.  0: none does.
+ */
+static size_t
+hosts_length(const char *p)
+{
+	size_t		length = strcspn(p, " \t\r\n");
+	const char *next = p + length + strspn(p + length, " \t");
+	const char *comma = memchr(p, ',', length);
+	const char *fingerprint = strstr(p, FINGERPRINT_PREFIX);
+
+	/* A fingerprint among them would be an entry of its own. */
+	if (!comma || comma == p || p[length - 1] == ',' || next == p + length ||
+		(fingerprint && fingerprint < p + length) ||
+		!names_type(next, strcspn(next, " \t\r\n,")))
+		return 0;
+	return length;
+}
+
+/*
  * Read the entry that begins at *at and move *at behind it; false at the end.
  * Entries without words are passed over.
  */
@@ -103,6 +123,13 @@ next_entry(const char **at, Entry *entry)
 			if (has_words || *p == '\0')
 				return has_words;
 			p++;
+			continue;
+		}
+		length = !entry->type && !entry->key && !names_type(p, strcspn(p, " \t\r\n,")) ?
+			hosts_length(p) : 0;
+		if (length > 0)
+		{
+			p += length;
 			continue;
 		}
 		length = strcspn(p, " \t\r\n,");
@@ -137,6 +164,45 @@ next_entry(const char **at, Entry *entry)
 	}
 }
 
+/* Decode base64, with or without its padding; palloc'd; -1: it is none. */
+static int
+decode(const char *word, size_t length, uint8 **bytes)
+{
+	char	   *padded = palloc(length + 4);
+	int			size;
+
+	while (length > 0 && word[length - 1] == '=')
+		length--;
+	memcpy(padded, word, length);
+	while (length % 4 != 0)
+		padded[length++] = '=';
+	size = pg_b64_dec_len((int) length) + 1;
+	*bytes = palloc(size);
+	return pg_b64_decode(padded, (int) length, (void *) *bytes, size);
+}
+
+/* Does an entry's fingerprint have the 32 bytes of one? */
+static bool
+is_fingerprint(const Entry *entry)
+{
+	size_t		prefix = strlen(FINGERPRINT_PREFIX);
+	uint8	   *bytes;
+
+	return decode(entry->key + prefix, entry->key_length - prefix, &bytes) == 32;
+}
+
+/* Is an entry's key one, of the type that it names? */
+static bool
+is_key(const Entry *entry)
+{
+	char		type[TRIDENT_INGEST_KEY_TYPE_SIZE];
+	uint8	   *bytes;
+	int			length = decode(entry->key, entry->key_length, &bytes);
+
+	return length > 0 && trident_ingest_key_type(bytes, (size_t) length, type) &&
+		strlen(type) == entry->type_length && memcmp(type, entry->type, entry->type_length) == 0;
+}
+
 bool
 trident_ingest_host_key_is_valid(const char *pinned)
 {
@@ -148,10 +214,7 @@ trident_ingest_host_key_is_valid(const char *pinned)
 	{
 		if (entry.is_marked || !entry.key)
 			return false;
-		/* 32 bytes are 43 characters, and one of padding. */
-		if (entry.is_fingerprint &&
-			entry.key_length != strlen(FINGERPRINT_PREFIX) + 43 &&
-			entry.key_length != strlen(FINGERPRINT_PREFIX) + 44)
+		if (entry.is_fingerprint ? !is_fingerprint(&entry) : !is_key(&entry))
 			return false;
 		found = true;
 	}

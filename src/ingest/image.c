@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include "utils/memutils.h"
+
 #include "base/guc.h"
 #include "ingest/name.h"
 #include "ingest/run.h"
@@ -23,6 +25,14 @@ typedef struct Piece
 } Piece;
 
 static void on_data(void *owner, void *argument, TridentIngestReply *reply);
+
+/* What an image takes while it is queued. */
+static int64
+memory_of(const TridentIngestImage *image)
+{
+	return (int64) (GetMemoryChunkSpace(unconstify(TridentIngestImage *, image)) +
+					GetMemoryChunkSpace(image->name));
+}
 
 void
 trident_ingest_image_add(TridentIngestRun *run, TridentIngestFolder *folder,
@@ -55,7 +65,7 @@ trident_ingest_image_add(TridentIngestRun *run, TridentIngestFolder *folder,
 	image->size = attributes->has_size ? attributes->size : TRIDENT_EXIF_SIZE_UNKNOWN;
 	image->has_times = attributes->has_times;
 	image->modified = attributes->modified;
-	trident_ingest_crawl_hold(run, sizeof(TridentIngestImage) + image->length);
+	trident_ingest_crawl_hold(run, memory_of(image));
 	dlist_push_tail(&run->image_queue, &image->node);
 	run->images_queued++;
 	run->images_open++;
@@ -107,7 +117,7 @@ end_image(TridentIngestRun *run, TridentIngestImage *image, const TridentExifRes
 	run->images_open--;
 	trident_ingest_lane_progress(run);
 	free_ranges(run, image);
-	trident_ingest_crawl_hold(run, -(int64) (sizeof(TridentIngestImage) + image->length));
+	trident_ingest_crawl_hold(run, -memory_of(image));
 	pfree(image->name);
 	pfree(image);
 }
@@ -289,9 +299,9 @@ void
 trident_ingest_image_dispatch(TridentIngestRun *run, TridentIngestLane *lane)
 {
 	TridentIngestSftp *sftp = trident_ingest_connection_sftp(lane->connection);
-	int			window = trident_ingest_lane_window(lane);
 
-	while (!dlist_is_empty(&run->image_queue) && lane->open < window && run->budget > 0 &&
+	while (!dlist_is_empty(&run->image_queue) && trident_ingest_lane_has_room(lane) &&
+		   run->budget > 0 &&
 		   (run->reading == 0 || run->reading < (int64) trident_base_ingest_memory * (1024 / 8)))
 	{
 		TridentIngestImage *image = dlist_container(TridentIngestImage, node,

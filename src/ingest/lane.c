@@ -30,6 +30,12 @@
 /* Handles of a server's limit that are left alone. */
 #define WINDOW_MARGIN 8
 
+/*
+ * With so many requests under way nothing more is opened: a server that leaves
+ * CLOSEs unanswered is found out by the silence that follows.
+ */
+#define PENDING_MOST 4096
+
 /* Before the server has said what it allows. */
 #define WINDOW_FIRST 64
 
@@ -49,6 +55,9 @@ typedef struct Key
 	MemoryContext context;		/* holds all of it */
 	Oid			mapping_id;
 	TridentIngestTarget target;
+	uint32		server_hash;	/* see TridentIngestSource */
+	uint32		mapping_hash;
+	int			request_timeout_ms; /* while it is opened */
 	TridentIngestConnection *connection;
 } Key;
 
@@ -83,7 +92,7 @@ open_connection(void *arg, void *key_pointer)
 	MemoryContext old = MemoryContextSwitchTo(key->context);
 
 	key->connection = trident_ingest_connection_open(&key->target, WINDOW_MOST,
-													 trident_base_ingest_request_timeout, NULL);
+													 key->request_timeout_ms, NULL);
 	MemoryContextSwitchTo(old);
 	return key;
 }
@@ -118,6 +127,23 @@ trident_ingest_lane_pool(void)
 	return pool;
 }
 
+/* Was the foreign server or user mapping that it is for changed? */
+static bool
+is_changed(void *hash, const void *key)
+{
+	uint32		changed = *(uint32 *) hash;
+
+	return changed == 0 || ((const Key *) key)->server_hash == changed ||
+		((const Key *) key)->mapping_hash == changed;
+}
+
+void
+trident_ingest_lane_retire(uint32 hash)
+{
+	if (pool)
+		trident_pool_retire_if(pool, is_changed, &hash);
+}
+
 static char *
 copy_text(const char *text)
 {
@@ -135,6 +161,9 @@ make_key(const TridentIngestSource *source)
 
 	key->context = context;
 	key->mapping_id = source->mapping_id;
+	key->server_hash = source->server_hash;
+	key->mapping_hash = source->mapping_hash;
+	key->request_timeout_ms = source->request_timeout_ms;
 	key->target = source->target;
 	key->target.source = copy_text(source->target.source);
 	key->target.host = copy_text(source->target.host);
@@ -172,6 +201,15 @@ trident_ingest_lane_window(const TridentIngestLane *lane)
 	return window;
 }
 
+bool
+trident_ingest_lane_has_room(const TridentIngestLane *lane)
+{
+	TridentIngestSftp *sftp = trident_ingest_connection_sftp(lane->connection);
+
+	return lane->open < trident_ingest_lane_window(lane) &&
+		trident_ingest_sftp_pending(sftp) < PENDING_MOST;
+}
+
 void
 trident_ingest_lane_progress(TridentIngestRun *run)
 {
@@ -198,6 +236,7 @@ add_lane(TridentIngestRun *run, TridentPoolMember *member, bool is_reused)
 	lane->run = run;
 	lane->member = member;
 	lane->connection = ((Key *) member->conn)->connection;
+	trident_ingest_connection_set_timeout(lane->connection, run->source->request_timeout_ms);
 	lane->was_ready = is_reused;
 	lane->started_ms = trident_ingest_now_ms();
 	lane->received = trident_ingest_connection_received(lane->connection);
@@ -220,9 +259,10 @@ get_lane(TridentIngestRun *run, bool fresh)
 	TridentPoolMember *member = trident_pool_take(run->pool, key);
 	bool		is_reused = member != NULL;
 
-	/* Each run may have one; beyond that all runs share the source's bound. */
+	/* Each run may have one; beyond that all runs share the host's bound. */
 	if (!member && fresh)
-		member = trident_pool_open(run->pool, key, run->nlanes == 0 ? 0 : run->source->connections);
+		member = trident_pool_open(run->pool, key,
+								   run->nlanes == 0 ? 0 : run->source->connections);
 	if (!member || is_reused)
 		MemoryContextDelete(key->context);
 	if (member)

@@ -50,13 +50,15 @@ TridentIngestConnection *
 trident_ingest_look_connect(const char *source_name)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
-	TridentIngestSource *source = trident_ingest_source_load(source_name, GetUserId());
+	TridentIngestSettings settings = trident_ingest_source_settings();
+	TridentIngestSource *source = trident_ingest_source_load(source_name, GetUserId(), &settings);
 	Look	   *look = current_look;
 
 	if (look && look->source->mapping_id == source->mapping_id &&
 		trident_ingest_target_equal(&look->source->target, &source->target) &&
 		trident_ingest_connection_pump(look->connection))
 	{
+		trident_ingest_connection_set_timeout(look->connection, source->request_timeout_ms);
 		MemoryContextSwitchTo(old);
 		return look->connection;
 	}
@@ -68,7 +70,7 @@ trident_ingest_look_connect(const char *source_name)
 	look = palloc0(sizeof(Look));
 	look->source = source;
 	look->connection = trident_ingest_connection_open(&source->target, LOOK_REQUESTS,
-													  trident_base_ingest_request_timeout, NULL);
+													  source->request_timeout_ms, NULL);
 	look->callback.func = forget_look;
 	look->callback.arg = look;
 	MemoryContextRegisterResetCallback(TopTransactionContext, &look->callback);
@@ -91,7 +93,7 @@ trident_ingest_look_fail(uint32 status, const char *path)
 	else if (status == TRIDENT_INGEST_PERMISSION_DENIED)
 	{
 		code = ERRCODE_INSUFFICIENT_PRIVILEGE;
-		hint = "The server's user of the user mapping needs the right to read it.";
+		hint = "Give the SFTP server's user that the user mapping names the right to read it.";
 	}
 	ereport(ERROR,
 			(errcode(code),
@@ -305,18 +307,19 @@ trident_sftp_stat(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls)));
 }
 
-/* Connect far enough to see the key of one type; false: the server has none. */
+/*
+ * Connect far enough to see the first key that the server has of these types;
+ * false: it has none, or cannot be reached.
+ */
 static bool
-fetch_host_key(TridentIngestTarget *target, const char *type, char **fingerprint,
+fetch_host_key(TridentIngestTarget *target, char **type, char **fingerprint,
 			   TridentIngestFailure *failure)
 {
 	static uint32 event = 0;
-	TridentIngestSsh *ssh;
+	TridentIngestSsh *ssh = trident_ingest_ssh_start(target);
 	TridentIngestPhase phase;
 	bool		found;
 
-	target->key_type = type;
-	ssh = trident_ingest_ssh_start(target);
 	while ((phase = trident_ingest_ssh_step(ssh)) < TRIDENT_INGEST_OPEN)
 	{
 		(void) WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | WL_TIMEOUT |
@@ -329,7 +332,10 @@ fetch_host_key(TridentIngestTarget *target, const char *type, char **fingerprint
 	}
 	found = phase == TRIDENT_INGEST_OPEN;
 	if (found)
+	{
+		*type = pstrdup(trident_ingest_ssh_key_type(ssh));
 		*fingerprint = pstrdup(trident_ingest_ssh_fingerprint(ssh));
+	}
 	else
 		*failure = *trident_ingest_ssh_failure(ssh);
 	trident_ingest_ssh_close(ssh);
@@ -341,7 +347,6 @@ PG_FUNCTION_INFO_V1(trident_sftp_host_key);
 Datum
 trident_sftp_host_key(PG_FUNCTION_ARGS)
 {
-	static const char *const types[] = {"ssh-ed25519", "ecdsa-sha2-nistp256"};
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	TridentIngestTarget target = {0};
 	TridentIngestFailure failure = {0};
@@ -358,20 +363,25 @@ trident_sftp_host_key(PG_FUNCTION_ARGS)
 				 errhint("Give a number from 1 to 65535; SSH usually has 22.")));
 
 	InitMaterializedSRF(fcinfo, 0);
-	for (size_t i = 0; i < lengthof(types); i++)
+	do
 	{
+		char	   *type;
 		char	   *fingerprint;
 		Datum		values[2];
 		bool		nulls[2] = {false};
 
-		if (!fetch_host_key(&target, types[i], &fingerprint, &failure))
-			continue;
+		if (!fetch_host_key(&target, &type, &fingerprint, &failure))
+		{
+			/* Once it has shown one, it has no more of the others. */
+			if (found && failure.kind == TRIDENT_INGEST_FAILURE_PERMANENT)
+				break;
+			trident_ingest_failure_raise(&failure);
+		}
 		found = true;
-		values[0] = CStringGetTextDatum(types[i]);
+		values[0] = CStringGetTextDatum(type);
 		values[1] = CStringGetTextDatum(fingerprint);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-	}
-	if (!found)
-		trident_ingest_failure_raise(&failure);
+		target.key_types = trident_ingest_host_key_types_after(target.key_types, type);
+	} while (target.key_types);
 	return (Datum) 0;
 }

@@ -9,6 +9,18 @@
 
 #include "ingest/name.h"
 
+/*
+ * Does a character beyond ASCII do something instead of being seen: control
+ * characters, ends of lines and paragraphs, and what turns the direction of
+ * the text around it?
+ */
+static bool
+is_control(pg_wchar c)
+{
+	return c < 0xa0 || c == 0x061c || c == 0x200e || c == 0x200f ||
+		(c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
 /* How many bytes from here are one printable character of the database's
  * encoding; 0: none, the byte has to be escaped. */
 static int
@@ -27,10 +39,7 @@ character_length(const char *bytes, size_t left)
 	if ((size_t) length > left ||
 		!pg_utf8_islegal((const unsigned char *) bytes, length))
 		return 0;
-	/* U+0080 to U+009F are control characters too. */
-	if (first == 0xc2 && (unsigned char) bytes[1] < 0xa0)
-		return 0;
-	return length;
+	return is_control(utf8_to_unicode((const unsigned char *) bytes)) ? 0 : length;
 }
 
 char *

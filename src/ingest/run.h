@@ -82,6 +82,7 @@ typedef struct TridentIngestOptions
 	List	   *exclude;		/* of char *: patterns of images and folders */
 	bool		dry_run;		/* list and count only */
 	TridentExifXmp xmp;
+	TridentIngestSettings settings; /* of the session that asked */
 } TridentIngestOptions;
 
 typedef struct TridentIngestRun TridentIngestRun;
@@ -245,8 +246,9 @@ extern void trident_ingest_image_lost(TridentIngestRun *run, TridentIngestLane *
 
 /* --- lane.c --- */
 
-/* Handles that may be open on it. */
+/* Handles that may be open on it; may another one be opened? */
 extern int	trident_ingest_lane_window(const TridentIngestLane *lane);
+extern bool trident_ingest_lane_has_room(const TridentIngestLane *lane);
 
 /* The server refused a handle though others are open. */
 extern void trident_ingest_lane_shrink(TridentIngestLane *lane);
@@ -268,6 +270,13 @@ extern void trident_ingest_lane_push(TridentIngestRun *run);
  * them where an error has come in between (not is_sound).
  */
 extern void trident_ingest_lane_leave(TridentIngestRun *run, bool is_sound);
+
+/*
+ * A foreign server or user mapping was changed: close the connections for it.
+ * hash is what an invalidation of the caches FOREIGNSERVEROID or USERMAPPINGOID
+ * tells; 0: all.
+ */
+extern void trident_ingest_lane_retire(uint32 hash);
 
 /* The worker's pool of connections. */
 extern TridentPool *trident_ingest_lane_pool(void);

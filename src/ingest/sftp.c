@@ -60,6 +60,7 @@ struct TridentIngestSftp
 	size_t		input_size;
 	size_t		input_length;
 
+	uint64		answers;		/* packets taken */
 	bool		is_ready;
 	TridentIngestLimits limits;
 	const char *error;
@@ -372,6 +373,7 @@ trident_ingest_sftp_received(TridentIngestSftp *sftp, size_t length)
 		sftp->error = take_packet(sftp, sftp->input + at + 4, packet);
 		if (sftp->error)
 			return false;
+		sftp->answers++;
 		at += 4 + packet;
 	}
 	memmove(sftp->input, sftp->input + at, sftp->input_length - at);
@@ -399,6 +401,12 @@ trident_ingest_sftp_lose(TridentIngestSftp *sftp)
 			ended.function(sftp->owner, ended.argument, &reply);
 		}
 	}
+}
+
+uint64
+trident_ingest_sftp_answers(const TridentIngestSftp *sftp)
+{
+	return sftp->answers;
 }
 
 bool

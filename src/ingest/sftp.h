@@ -148,6 +148,9 @@ extern const char *trident_ingest_sftp_error(const TridentIngestSftp *sftp);
 /* Nothing more will arrive: every request gets the answer LOST. */
 extern void trident_ingest_sftp_lose(TridentIngestSftp *sftp);
 
+/* Packets that have arrived whole, and were what was asked for. */
+extern uint64 trident_ingest_sftp_answers(const TridentIngestSftp *sftp);
+
 /* Has the server said which version it speaks; and what it allows. */
 extern bool trident_ingest_sftp_is_ready(const TridentIngestSftp *sftp);
 extern const TridentIngestLimits *trident_ingest_sftp_limits(const TridentIngestSftp *sftp);

@@ -59,7 +59,7 @@ find_server(const char *name, Oid role)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("foreign server \"%s\" is not a source", name),
-				 errhint("A source is a foreign server of the foreign data wrapper trident_sftp.")));
+				 errhint("Name a foreign server of the foreign data wrapper trident_sftp.")));
 	if (TridentServerAclCheck(server->serverid, role, ACL_USAGE) != ACLCHECK_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -128,9 +128,9 @@ check_confirmed(ForeignServer *server, List *mapping, Oid mapping_role)
 					 quote_literal_cstr(server->servername))));
 }
 
-/* Contents of the file that a superuser named. */
+/* Contents of the file that a superuser named; errors do not show its path. */
 static char *
-read_key_file(const char *path)
+read_key_file(const char *path, const char *source)
 {
 	FILE	   *file = AllocateFile(path, "r");
 	char	   *key;
@@ -139,22 +139,34 @@ read_key_file(const char *path)
 	if (!file)
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not open private key file \"%s\": %m", path),
-				 errhint("The operating system's user of the server must be able to read it.")));
+				 errmsg("could not open the private key file of source \"%s\": %m", source),
+				 errhint("Let the operating system's user of the database server read the file that the option private_key_file names.")));
 	key = palloc(KEY_FILE_MAX + 1);
 	length = fread(key, 1, KEY_FILE_MAX + 1, file);
 	if (ferror(file) || length > KEY_FILE_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" is not a private key file", path),
-				 errhint("Name a file that ssh-keygen wrote.")));
+				 errmsg("the private key file of source \"%s\" is none", source),
+				 errhint("Name a file that ssh-keygen wrote in the option private_key_file.")));
 	FreeFile(file);
 	key[length] = '\0';
 	return key;
 }
 
+TridentIngestSettings
+trident_ingest_source_settings(void)
+{
+	TridentIngestSettings settings;
+
+	settings.connect_timeout_ms = trident_base_ingest_connect_timeout;
+	settings.request_timeout_ms = trident_base_ingest_request_timeout;
+	settings.connections = trident_base_ingest_connections;
+	settings.files = trident_base_ingest_files;
+	return settings;
+}
+
 TridentIngestSource *
-trident_ingest_source_load(const char *name, Oid role)
+trident_ingest_source_load(const char *name, Oid role, const TridentIngestSettings *settings)
 {
 	ForeignServer *server = find_server(name, role);
 	TridentIngestSource *source = palloc0(sizeof(TridentIngestSource));
@@ -164,21 +176,26 @@ trident_ingest_source_load(const char *name, Oid role)
 
 	check_confirmed(server, mapping, mapping_role);
 	source->server_id = server->serverid;
+	source->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID,
+												ObjectIdGetDatum(source->server_id));
+	source->mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID,
+												 ObjectIdGetDatum(source->mapping_id));
 	source->name = server->servername;
 	source->target.source = quote_identifier(server->servername);
 	source->target.host = trident_ingest_option(server->options, "host");
 	source->target.port = trident_ingest_option_int(server->options, "port", TRIDENT_INGEST_DEFAULT_PORT);
 	source->target.host_key = trident_ingest_option(server->options, "host_key");
 	source->target.compression = trident_ingest_option_bool(server->options, "compression", false);
-	source->target.timeout_ms = trident_base_ingest_connect_timeout;
+	source->target.timeout_ms = settings->connect_timeout_ms;
 	source->target.user = trident_ingest_option(mapping, "user");
 	source->target.password = trident_ingest_option(mapping, "password");
-	source->target.private_key = key_file ? read_key_file(key_file) :
+	source->target.private_key = key_file ? read_key_file(key_file, name) :
 		trident_ingest_option(mapping, "private_key");
 	source->target.passphrase = trident_ingest_option(mapping, "passphrase");
 	source->connections = trident_ingest_option_int(server->options, "connections",
-													trident_base_ingest_connections);
-	source->files = trident_ingest_option_int(server->options, "files", trident_base_ingest_files);
+													settings->connections);
+	source->files = trident_ingest_option_int(server->options, "files", settings->files);
+	source->request_timeout_ms = settings->request_timeout_ms;
 	source->bandwidth_kb = trident_ingest_option_int(server->options, "bandwidth", 0);
 
 	if (!source->target.user || (!source->target.password && !source->target.private_key))

@@ -114,10 +114,13 @@ trident_ingest_ssh_start(const TridentIngestTarget *target)
 	ssh->callback.func = release_all;
 	ssh->callback.arg = ssh;
 	MemoryContextRegisterResetCallback(context, &ssh->callback);
-	if (target->key_type)
-		ssh->key_types = pstrdup(target->key_type);
+	if (target->key_types)
+		ssh->key_types = pstrdup(target->key_types);
 	else if (target->host_key)
+	{
 		ssh->key_types = trident_ingest_host_key_types(target->host_key);
+		ssh->is_type_pinned = ssh->key_types != NULL;
+	}
 
 	snprintf(port, sizeof(port), "%d", target->port);
 	rc = getaddrinfo(target->host, port, &hints, &ssh->addresses);
@@ -298,6 +301,12 @@ const char *
 trident_ingest_ssh_fingerprint(TridentIngestSsh *ssh)
 {
 	return ssh->fingerprint;
+}
+
+const char *
+trident_ingest_ssh_key_type(TridentIngestSsh *ssh)
+{
+	return ssh->key_type;
 }
 
 void

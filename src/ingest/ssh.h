@@ -2,7 +2,7 @@
  * ssh.h
  *	  The seam to the SSH library: one connection with one SFTP channel.
  *
- * Ten functions over libssh2, none of which waits: a caller steps the
+ * Few functions over libssh2, none of which waits: a caller steps the
  * connection, then waits for what trident_ingest_ssh_events() says, until the
  * phase is OPEN or FAILED.  No other file knows libssh2, so that another
  * library could take its place.
@@ -28,7 +28,7 @@ typedef struct TridentIngestTarget
 	const char *password;		/* or NULL */
 	const char *private_key;	/* the key itself, or NULL */
 	const char *passphrase;		/* of the key, or NULL */
-	const char *key_type;		/* take host keys of this type only, or NULL */
+	const char *key_types;		/* take host keys of these types only, or NULL */
 	bool		compression;
 	int			timeout_ms;		/* for each phase of connecting */
 } TridentIngestTarget;
@@ -82,8 +82,16 @@ extern ssize_t trident_ingest_ssh_write(TridentIngestSsh *ssh, const void *from,
 /* Why it has failed. */
 extern const TridentIngestFailure *trident_ingest_ssh_failure(TridentIngestSsh *ssh);
 
-/* The fingerprint of the server's host key, "SHA256:..."; once past HANDSHAKE. */
+/* The server's host key, once past HANDSHAKE: "SHA256:...", and its type. */
 extern const char *trident_ingest_ssh_fingerprint(TridentIngestSsh *ssh);
+extern const char *trident_ingest_ssh_key_type(TridentIngestSsh *ssh);
+
+/*
+ * What is left of a list of types of host keys (NULL: all that are offered)
+ * behind that type, which a server chose from it: it has none of those before.
+ * NULL: nothing.
+ */
+extern const char *trident_ingest_host_key_types_after(const char *types, const char *type);
 
 /* Say good-bye if that takes no waiting, and free everything. */
 extern void trident_ingest_ssh_close(TridentIngestSsh *ssh);

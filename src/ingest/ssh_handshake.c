@@ -2,9 +2,11 @@
  * ssh_handshake.c
  *	  Encryption is agreed on, and the server is the one that is pinned.
  *
- * Only algorithms without known weaknesses are offered; names that the
- * library does not know are passed over by it, so the list serves later
- * versions.  Chacha20 is left out: it needs strict key exchange, which the
+ * Only algorithms without known weaknesses are offered, with one exception:
+ * ssh-rsa, which signs with SHA-1, comes last, for a server whose only host key
+ * is RSA and a library before 1.11 that knows no other way to check it.  Names
+ * that the library does not know are passed over by it, so the list serves
+ * later versions.  Chacha20 is left out: it needs strict key exchange, which the
  * library does not promise to have.
  */
 #include "postgres.h"
@@ -25,6 +27,19 @@
 #define MACS \
 	"hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com," \
 	"hmac-sha2-256,hmac-sha2-512"
+
+const char *
+trident_ingest_host_key_types_after(const char *types, const char *type)
+{
+	size_t		length = strlen(type);
+
+	if (!types)
+		types = HOST_KEY_METHODS;
+	for (const char *p = types; (p = strstr(p, type)) != NULL; p += length)
+		if ((p == types || p[-1] == ',') && p[length] == ',')
+			return p + length + 1;
+	return NULL;
+}
 
 /* Set one list of methods; a list of which the library knows none fails. */
 static bool
@@ -52,12 +67,14 @@ trident_ingest_ssh_begin_handshake(TridentIngestSsh *ssh)
 		!prefer(ssh, LIBSSH2_METHOD_MAC_SC, MACS) ||
 		!prefer(ssh, LIBSSH2_METHOD_HOSTKEY, ssh->key_types ? ssh->key_types : HOST_KEY_METHODS))
 	{
+		ssh->phase = TRIDENT_INGEST_FAILED;
+		if (ssh->failure.kind != TRIDENT_INGEST_FAILURE_NONE)
+			return;				/* the keys that it has shown are not pinned */
 		trident_ingest_fail(&ssh->failure, TRIDENT_INGEST_FAILURE_PERMANENT,
 							ERRCODE_FEATURE_NOT_SUPPORTED,
 							"libssh2 %s cannot use host keys of type \"%s\"",
 							libssh2_version(0), ssh->key_types ? ssh->key_types : HOST_KEY_METHODS);
 		trident_ingest_fail_hint(&ssh->failure, "Pin an ed25519 host key: trident_sftp_host_key() shows those of a server.");
-		ssh->phase = TRIDENT_INGEST_FAILED;
 		return;
 	}
 	trident_ingest_ssh_enter(ssh, TRIDENT_INGEST_HANDSHAKE);
@@ -74,6 +91,9 @@ fail_handshake(TridentIngestSsh *ssh, int rc)
 		case LIBSSH2_ERROR_KEX_FAILURE:
 		case LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE:
 		case LIBSSH2_ERROR_METHOD_NONE:
+			/* It has shown all its keys, and none is pinned: said already. */
+			if (ssh->failure.kind != TRIDENT_INGEST_FAILURE_NONE)
+				break;
 			trident_ingest_fail(&ssh->failure, TRIDENT_INGEST_FAILURE_PERMANENT,
 								ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
 								"could not agree on encryption with SFTP server \"%s\" port %d: %s",
@@ -102,6 +122,27 @@ fail_handshake(TridentIngestSsh *ssh, int rc)
 	ssh->phase = TRIDENT_INGEST_FAILED;
 }
 
+/*
+ * The key is not the pinned one.  Where the pin names no type, the server may
+ * have that one too, of a type further down the list: connect again for it.
+ */
+static void
+refuse_host_key(TridentIngestSsh *ssh)
+{
+	const char *others = NULL;
+
+	if (ssh->target->host_key && !ssh->is_type_pinned)
+		others = trident_ingest_host_key_types_after(ssh->key_types, ssh->key_type);
+	if (!others)
+	{
+		ssh->phase = TRIDENT_INGEST_FAILED;
+		return;
+	}
+	ssh->key_types = MemoryContextStrdup(ssh->context, others);
+	trident_ingest_ssh_release(ssh);
+	trident_ingest_ssh_try(ssh);
+}
+
 /* Is the server the one that is pinned?  Says what to do if not. */
 static bool
 check_host_key(TridentIngestSsh *ssh)
@@ -124,7 +165,12 @@ check_host_key(TridentIngestSsh *ssh)
 		(!unknown &&
 		 trident_ingest_host_key_matches(target->host_key, (const uint8 *) key,
 										 length, ssh->fingerprint)))
+	{
+		ssh->failure.kind = TRIDENT_INGEST_FAILURE_NONE;
 		return true;
+	}
+	if (ssh->failure.kind != TRIDENT_INGEST_FAILURE_NONE)
+		return false;			/* the first key of several is told of */
 
 	trident_ingest_fail(&ssh->failure, TRIDENT_INGEST_FAILURE_PERMANENT,
 						unknown ? TRIDENT_ERRCODE_INGEST_UNKNOWN_HOST_KEY :
@@ -139,7 +185,6 @@ check_host_key(TridentIngestSsh *ssh)
 	trident_ingest_fail_hint(&ssh->failure,
 							 "If the server's administrator confirms this fingerprint, pin it: ALTER SERVER %s OPTIONS (%s host_key '%s').",
 							 target->source, unknown ? "ADD" : "SET", ssh->fingerprint);
-	ssh->phase = TRIDENT_INGEST_FAILED;
 	return false;
 }
 
@@ -159,5 +204,7 @@ trident_ingest_ssh_step_handshake(TridentIngestSsh *ssh)
 		ssh->login = ssh->target->private_key ? TRIDENT_INGEST_LOGIN_KEY :
 			TRIDENT_INGEST_LOGIN_PASSWORD;
 	}
+	else if (ssh->phase != TRIDENT_INGEST_FAILED)
+		refuse_host_key(ssh);
 	return true;
 }

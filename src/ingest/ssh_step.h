@@ -35,6 +35,7 @@ struct TridentIngestSsh
 	TridentIngestLogin login;
 	int64		deadline_ms;	/* of the phase */
 	char	   *key_types;		/* acceptable host keys; NULL: any */
+	bool		is_type_pinned; /* they are those that the pin names */
 
 	struct addrinfo *addresses; /* malloc'd by the resolver */
 	struct addrinfo *address;	/* the one being tried */

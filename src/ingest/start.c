@@ -42,6 +42,16 @@ bool_member(Jsonb *object, const char *key)
 	return value && value->val.boolean;
 }
 
+static int
+int_member(Jsonb *object, const char *key, int absent)
+{
+	JsonbValue *value = member(object, key);
+
+	if (!value)
+		return absent;
+	return DatumGetInt32(DirectFunctionCall1(numeric_int4, NumericGetDatum(value->val.numeric)));
+}
+
 static List *
 array_member(Jsonb *object, const char *key)
 {
@@ -66,14 +76,17 @@ void
 trident_ingest_start_options(const char *arguments, TridentIngestOptions *options)
 {
 	Jsonb	   *object = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(arguments)));
-	JsonbValue *depth = member(object, "max_depth");
 	char	   *xmp = text_member(object, "xmp");
+	TridentIngestSettings here = trident_ingest_source_settings();
 
 	options->source = text_member(object, "source");
 	options->path = trident_ingest_name_parse(text_member(object, "path"), &options->path_length);
 	options->recursive = bool_member(object, "recursive");
-	options->max_depth = DatumGetInt32(DirectFunctionCall1(numeric_int4,
-														   NumericGetDatum(depth->val.numeric)));
+	options->max_depth = int_member(object, "max_depth", 0);
+	options->settings.connect_timeout_ms = int_member(object, "connect_timeout", here.connect_timeout_ms);
+	options->settings.request_timeout_ms = int_member(object, "request_timeout", here.request_timeout_ms);
+	options->settings.connections = int_member(object, "connections", here.connections);
+	options->settings.files = int_member(object, "files", here.files);
 	options->include = array_member(object, "include");
 	options->exclude = array_member(object, "exclude");
 	options->dry_run = bool_member(object, "dry_run");
@@ -153,6 +166,7 @@ PG_FUNCTION_INFO_V1(trident_ingest);
 Datum
 trident_ingest(PG_FUNCTION_ARGS)
 {
+	TridentIngestSettings settings = trident_ingest_source_settings();
 	StringInfoData json;
 	char	   *source;
 	char	   *path;
@@ -165,7 +179,7 @@ trident_ingest(PG_FUNCTION_ARGS)
 	check_arguments(fcinfo, path, PG_ARGISNULL(3) ? 0 : PG_GETARG_INT32(3), xmp);
 
 	/* What the caller may not use is refused here, not in the background. */
-	(void) trident_ingest_source_load(source, GetUserId());
+	(void) trident_ingest_source_load(source, GetUserId(), &settings);
 
 	/* One site, however its path is written. */
 	while (strlen(path) > 1 && path[strlen(path) - 1] == '/')
@@ -183,6 +197,9 @@ trident_ingest(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(4))
 		put_array(&json, "include", PG_GETARG_ARRAYTYPE_P(4));
 	put_array(&json, "exclude", PG_GETARG_ARRAYTYPE_P(5));
+	appendStringInfo(&json, ", \"connect_timeout\": %d, \"request_timeout\": %d, \"connections\": %d, \"files\": %d",
+					 settings.connect_timeout_ms, settings.request_timeout_ms,
+					 settings.connections, settings.files);
 	appendStringInfoChar(&json, '}');
 	PG_RETURN_INT64(trident_job_submit(trident_ingest_job_kind(), json.data));
 }

@@ -83,7 +83,11 @@ static TridentJobKind job_kind = {
 static int	job_number;
 static dlist_head runs;
 static int	nruns = 0;
-static bool sources_changed = false;
+
+/* Invalidations of sources not yet seen to: their hashes, 0 for all. */
+#define CHANGES_MAX 16
+static uint32 changes[CHANGES_MAX];
+static int	nchanges = 0;
 
 void
 trident_ingest_init(void)
@@ -101,7 +105,13 @@ trident_ingest_job_kind(void)
 static void
 on_source_changed(Datum arg, int cache, uint32 hash)
 {
-	sources_changed = true;
+	if (hash == 0 || nchanges == CHANGES_MAX)
+	{
+		changes[0] = 0;
+		nchanges = 1;
+	}
+	else
+		changes[nchanges++] = hash;
 }
 
 /* What an error says, as the failure of a run. */
@@ -152,7 +162,8 @@ load_source(TridentIngestRun *run)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("the role that the job is done for was dropped"),
 				 errhint("Submit the job as another role.")));
-	source = trident_ingest_source_load(run->options.source, run->job.owner);
+	source = trident_ingest_source_load(run->options.source, run->job.owner,
+										&run->options.settings);
 	trident_base_worker_commit();
 	MemoryContextSwitchTo(run->context);
 	return source;
@@ -446,6 +457,20 @@ wait_for_events(void)
 	return woken || n == 0;
 }
 
+/* Sources were changed: their connections are closed, all runs look again. */
+static void
+see_to_changes(void)
+{
+	dlist_iter	iter;
+
+	/* More may come in while runs look. */
+	while (nchanges > 0)
+		trident_ingest_lane_retire(changes[--nchanges]);
+	dlist_foreach(iter, &runs)
+		check_source(dlist_container(TridentIngestRun, node, iter.cur));
+	MemoryContextSwitchTo(TopMemoryContext);
+}
+
 static void
 run_worker(int number)
 {
@@ -458,16 +483,9 @@ run_worker(int number)
 	trident_base_worker_ready();
 	while (trident_base_worker_turn())
 	{
-		if (sources_changed)
-		{
-			dlist_iter	iter;
-
-			sources_changed = false;
-			trident_pool_retire(trident_ingest_lane_pool(), NULL, true);
-			dlist_foreach(iter, &runs)
-				check_source(dlist_container(TridentIngestRun, node, iter.cur));
-			MemoryContextSwitchTo(TopMemoryContext);
-		}
+		if (nchanges > 0)
+			see_to_changes();
+		trident_job_prune(job_number);
 		while (look && nruns < RUNS_MAX && begin_run())
 			trident_base_worker_busy();
 		if (nruns > 0)

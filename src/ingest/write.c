@@ -58,11 +58,17 @@ commit(TridentIngestRun *run, Work *work)
 	MemoryContextSwitchTo(run->context);
 }
 
-/* An array that has been filled element by element, closed. */
+/*
+ * An array that has been filled element by element, closed.  It may have been
+ * closed by a transaction that failed.
+ */
 static const char *
 closed_array(StringInfo json)
 {
-	appendStringInfoString(json, json->len == 0 ? "[]" : "]");
+	if (json->len == 0)
+		appendStringInfoString(json, "[]");
+	else if (json->data[json->len - 1] != ']')
+		appendStringInfoChar(json, ']');
 	return json->data;
 }
 

@@ -89,6 +89,12 @@ extern int64 trident_job_submit(int kind, const char *arguments);
 extern void trident_job_recover(int kind);
 
 /*
+ * Once a turn: every ten minutes forget the jobs of this kind that ended longer
+ * ago than trident.job_retention.  Commits.
+ */
+extern void trident_job_prune(int kind);
+
+/*
  * At the end, after trident_base_worker_turn() has said so: what runs waits
  * again, and that it was begun does not count; if jobs wait, another worker is
  * asked for.  Left to trident_job_recover() where the table cannot be locked

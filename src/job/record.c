@@ -19,6 +19,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "base/guc.h"
 #include "base/shmem.h"
 #include "base/sql.h"
 #include "base/worker.h"
@@ -29,6 +30,9 @@
 
 /* NOTIFY comes at most twice a second. */
 #define NOTIFY_INTERVAL_MS 500
+
+/* Records that are too old are looked for so often. */
+#define PRUNE_INTERVAL_MS (10 * 60 * 1000)
 
 /* The worker to wake when the current transaction commits. */
 static TridentBaseWorker wake_worker;
@@ -144,6 +148,28 @@ carry_counters(const TridentJob *job, const char *id)
 		if (saved)
 			trident_job_set(job, c, pg_strtoint64(saved));
 	}
+}
+
+void
+trident_job_prune(int kind)
+{
+	static TimestampTz pruned_at = 0;
+	char		minutes[16];
+	const char *values[2] = {trident_job_kind(kind)->name, minutes};
+	TridentBaseSql sql;
+
+	if (trident_base_job_retention == 0 ||
+		!TimestampDifferenceExceeds(pruned_at, GetCurrentTimestamp(), PRUNE_INTERVAL_MS))
+		return;
+	pruned_at = GetCurrentTimestamp();
+	pg_snprintf(minutes, sizeof(minutes), "%d", trident_base_job_retention);
+	trident_base_worker_begin(0);
+	trident_base_sql_begin(&sql);
+	trident_base_sql_run("DELETE FROM trident.job_record WHERE kind = $1"
+						 " AND state IN ('done', 'failed', 'canceled')"
+						 " AND ended_at < now() - $2::int * interval '1 minute'", 2, values);
+	trident_base_sql_end(&sql);
+	trident_base_worker_commit();
 }
 
 bool

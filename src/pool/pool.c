@@ -36,15 +36,22 @@ close_member(TridentPool *pool, TridentPoolMember *member)
 	pfree(member);
 }
 
+/* What trident_pool_retire() is asked for. */
+typedef struct Wanted
+{
+	TridentPool *pool;
+	const void *key;
+	bool		whole_place;
+} Wanted;
+
 static bool
-matches(TridentPool *pool, const TridentPoolMember *member, const void *key,
-		bool whole_place)
+matches(TridentPool *pool, const void *of, const void *key, bool whole_place)
 {
 	if (key == NULL)
 		return true;
 	if (whole_place)
-		return pool->ops->same_place(pool->arg, member->key, key);
-	return pool->ops->same_key(pool->arg, member->key, key);
+		return pool->ops->same_place(pool->arg, of, key);
+	return pool->ops->same_key(pool->arg, of, key);
 }
 
 TridentPool *
@@ -86,7 +93,7 @@ trident_pool_take(TridentPool *pool, const void *key)
 	{
 		TridentPoolMember *member = dlist_container(TridentPoolMember, node, iter.cur);
 
-		if (!matches(pool, member, key, false))
+		if (!matches(pool, member->key, key, false))
 			continue;
 		if (pool->ops->check && !pool->ops->check(pool->arg, member->conn))
 		{
@@ -115,7 +122,7 @@ trident_pool_evict(TridentPool *pool, const void *key, TimestampTz before)
 	{
 		TridentPoolMember *member = dlist_container(TridentPoolMember, node, iter.cur);
 
-		if (matches(pool, member, key, true))
+		if (matches(pool, member->key, key, true))
 			oldest = member;
 	}
 	if (oldest == NULL || (before != 0 && oldest->used_at > before))
@@ -246,7 +253,7 @@ trident_pool_sweep(TridentPool *pool, TimestampTz now)
 }
 
 int
-trident_pool_retire(TridentPool *pool, const void *key, bool whole_place)
+trident_pool_retire_if(TridentPool *pool, bool (*chosen) (void *arg, const void *key), void *arg)
 {
 	dlist_mutable_iter iter;
 	int			count = 0;
@@ -255,7 +262,7 @@ trident_pool_retire(TridentPool *pool, const void *key, bool whole_place)
 	{
 		TridentPoolMember *member = dlist_container(TridentPoolMember, node, iter.cur);
 
-		if (!matches(pool, member, key, whole_place))
+		if (!chosen(arg, member->key))
 			continue;
 		pool->counters.closed_stale++;
 		close_member(pool, member);
@@ -265,12 +272,28 @@ trident_pool_retire(TridentPool *pool, const void *key, bool whole_place)
 	{
 		TridentPoolMember *member = dlist_container(TridentPoolMember, node, iter.cur);
 
-		if (!matches(pool, member, key, whole_place) || member->is_doomed)
+		if (!chosen(arg, member->key) || member->is_doomed)
 			continue;
 		member->is_doomed = true;
 		count++;
 	}
 	return count;
+}
+
+static bool
+is_wanted(void *arg, const void *key)
+{
+	const Wanted *wanted = arg;
+
+	return matches(wanted->pool, key, wanted->key, wanted->whole_place);
+}
+
+int
+trident_pool_retire(TridentPool *pool, const void *key, bool whole_place)
+{
+	Wanted		wanted = {pool, key, whole_place};
+
+	return trident_pool_retire_if(pool, is_wanted, &wanted);
 }
 
 int

@@ -113,6 +113,10 @@ extern TimestampTz trident_pool_sweep(TridentPool *pool, TimestampTz now);
  */
 extern int	trident_pool_retire(TridentPool *pool, const void *key, bool whole_place);
 
+/* The same, of those whose keys the caller chooses. */
+extern int	trident_pool_retire_if(TridentPool *pool,
+								   bool (*chosen) (void *arg, const void *key), void *arg);
+
 /*
  * Close the idle connection of the place that was not used for longest, if it
  * was not since "before" (0: in any case): to make room for others.

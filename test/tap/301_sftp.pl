@@ -46,6 +46,27 @@ value("ALTER SERVER unpinned OPTIONS (ADD host_key '" . $ssh->fingerprint . "')"
 is(value(qq{SELECT kind FROM trident_sftp_stat('unpinned', '$dir')}), 'folder', 'pinned by that command');
 is($ssh->logins, $logins + 2, 'these two were logins');
 
+# A server with several keys: a fingerprint says nothing of its type.
+{
+	my $path = $ssh->{path};
+
+	$ssh->stop;
+	$ssh->make_key('host_ecdsa', 'ecdsa', '');
+	push @{ $ssh->{config} }, "HostKey $path/host", "HostKey $path/host_ecdsa";
+	$ssh->start;
+	my ($ecdsa) = `ssh-keygen -l -f $path/host_ecdsa.pub` =~ /(SHA256:\S+)/;
+	is(value("SELECT type, fingerprint FROM trident_sftp_host_key('127.0.0.1', $ssh->{port})"),
+		'ssh-ed25519|' . $ssh->fingerprint . "\necdsa-sha2-nistp256|$ecdsa", 'trident_sftp_host_key shows all keys');
+	value(source_sql($ssh, 'second', host_key => $ecdsa));
+	is(value(q{SELECT kind FROM trident_sftp_stat('second', '.')}), 'folder', 'the second key is pinned by its fingerprint');
+	value(source_sql($ssh, 'several', host_key => 'nas,127.0.0.1 ' . join ' ', (split ' ', $ssh->slurp('host_ecdsa.pub'))[0, 1]));
+	is(value(q{SELECT kind FROM trident_sftp_stat('several', '.')}), 'folder', 'and by a line of known_hosts with several hosts');
+	like(error(q{SELECT trident_sftp_stat('wrong', '.')}), qr/TR402: .*not the pinned one.*$fingerprint/s, 'none of them is pinned');
+	splice @{ $ssh->{config} }, -2;
+	$ssh->stop;
+	$ssh->start;
+}
+
 # Listings and reads.
 write_file("$dir/small.txt", "0123456789");
 write_file("$dir/empty", '');
@@ -53,18 +74,19 @@ write_file("$dir/line\nfeed", 'a');
 write_file("$dir/latin\xe9", 'b');
 write_file("$dir/back\\slash", 'c');
 write_file("$dir/gr\xc3\xbcn", 'd');
+write_file("$dir/bidi\xe2\x80\xae", 'e');
 mkdir "$dir/folder";
 symlink 'folder', "$dir/link";
 utime 1700000000, 1700000000, "$dir/small.txt";
 chmod 0640, "$dir/small.txt";
 is(value(qq{SELECT name, kind, size, mode FROM trident_sftp_list('photos', '$dir') WHERE kind <> 'folder' ORDER BY name COLLATE "C"}),
-	join("\n", 'back\x5cslash|file|1|0644', 'empty|file|0|0644', "gr\xc3\xbcn|file|1|0644", 'latin\xe9|file|1|0644',
+	join("\n", 'back\x5cslash|file|1|0644', 'bidi\xe2\x80\xae|file|1|0644', 'empty|file|0|0644', "gr\xc3\xbcn|file|1|0644", 'latin\xe9|file|1|0644',
 		'line\x0afeed|file|1|0644', 'link|link|6|0777', 'small.txt|file|10|0640'),
 	'a listing, with names of any bytes');
 is(value(qq{SELECT extract(epoch FROM modified) FROM trident_sftp_stat('photos', '$dir/small.txt')}),
 	'1700000000.000000', 'time of last change');
 is(value(qq{SELECT string_agg(convert_from(trident_sftp_read('photos', '$dir/' || name), 'UTF8'), '' ORDER BY name COLLATE "C")
-	FROM trident_sftp_list('photos', '$dir') WHERE kind = 'file'}), 'cdba0123456789',
+	FROM trident_sftp_list('photos', '$dir') WHERE kind = 'file'}), 'cedba0123456789',
 	'names as shown are paths');
 is(value(qq{SELECT trident_sftp_read('photos', '$dir/small.txt', 3, 4), trident_sftp_read('photos', '$dir/small.txt', 8, 99),
 	trident_sftp_read('photos', '$dir/small.txt', 10), trident_sftp_read('photos', '$dir/empty')}),

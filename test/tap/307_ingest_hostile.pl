@@ -60,9 +60,12 @@ while (1)
 	my ($id, $handle, $rest) = unpack 'N N/a* a*', $body;
 	my $path = $path_of{$handle} // $handle;
 	if ($type == 3) { handle($id, $path) }
+	elsif ($type == 4 && $path =~ /unclosed/) { delete $path_of{$handle} }
 	elsif ($type == 4) { delete $path_of{$handle}; status($id, 0) }
 	elsif ($type == 11)
 	{
+		# an answer that comes byte by byte
+		if ($path =~ /trickle$/) { print pack 'N', 200_000; while (print 'x') { select undef, undef, undef, 0.05 } }
 		if ($path =~ /slow$/) { until (-e "$dir/go") { select undef, undef, undef, 0.02 } }
 		handle($id, $path);
 	}
@@ -73,12 +76,21 @@ while (1)
 		names($id, [ 'x' x 252 . '.jpg', length $photo, 0100644 ], [ 'x' x 250_000, 0, 040755 ],
 			[ 'x' x 251 . '.jpg', length $photo, 0100644 ], [ 'ok.jpg', length $photo, 0100644 ]);
 	}
+	elsif ($type == 12 && $path =~ /unclosed$/) { names($id, map { [ sprintf('n%05d.jpg', $_), 1, 0100644 ] } 1 .. 5000) }
+	elsif ($type == 12 && $path =~ m{/deep(/|$)})
+	{
+		# a path that no compression makes short, the same each time
+		srand length $path;
+		names($id, [ join('', map { chr(0x21 + int rand 14) . chr(0x61 + int rand 26) . chr(0x41 + int rand 26) } 1 .. 70) =~ tr{/.}{__}r, 0, 040755 ],
+			[ 'ok.jpg', length $photo, 0100644 ]);
+	}
 	elsif ($type == 12) { names($id, [ 'photo.jpg', length $photo, 0100644 ], map { [ "huge$_", 2**62, 0100644 ] } 1 .. 4) }
 	elsif ($type == 5)
 	{
 		my ($offset, $length) = unpack 'Q>N', $rest;
 		# the first part of what the head leads to
 		if ($path =~ /torn/ && $offset == 8192) { status($id, 3) }
+		elsif ($path =~ /unclosed/) { status($id, 1) }
 		elsif ($offset >= length $photo) { status($id, 1) }
 		else { reply(pack('CN', 103, $id) . string(substr $photo, $offset, $length)) }
 	}
@@ -87,7 +99,7 @@ while (1)
 END
 
 my $ssh = SftpTest->new(config => [ "Subsystem sftp $^X $program $dir" ]);
-my $node = sftp_node('ingest_hostile', "fsync = off\ntrident.ingest_memory = '4MB'\n");
+my $node = sftp_node('ingest_hostile', "fsync = off\ntrident.ingest_memory = '8MB'\n");
 
 sub value { return $node->safe_psql('postgres', $_[0]) }
 
@@ -123,6 +135,13 @@ is(ingest('/torn') . ' ' . photos('/torn'), 'done 9|error|permission_denied', 'a
 is(ingest('/long') . ' ' . photos('/long'), 'done 6|found|10.5|20.25, 255|found|10.5|20.25', 'names that are too long are left out');
 is(value(q{SELECT kind, path, reason, length(detail) < 200 FROM trident.ingest_error WHERE path LIKE '/long%'}), 'folder|/long|name_too_long|t',
 	'and that is told once');
+is(ingest('/deep'), 'done', 'folders below one another whose paths no index has room for');
+is(value(q{SELECT count(*), max(length(f.path)) BETWEEN 2200 AND 2500 FROM trident.site_folder f JOIN trident.site s ON s.id = f.site WHERE s.path = '/deep'}),
+	'12|t', 'those that are too deep are left out');
+is(value(q{SELECT count(*), count(DISTINCT g.photo) FROM trident.gps_point g JOIN trident.site s ON s.id = g.site WHERE s.path = '/deep'}), '12|12', 'photos of the others are there');
+is(value(q{SELECT count(*) FROM trident.ingest_error WHERE path LIKE '/deep%' AND reason = 'name_too_long'}), 1, 'and that is told once');
+is(ingest('/deep'), 'done', 'again');
+like(error_of($node, q{SELECT trident_ingest('s', repeat('x', 2501))}), qr/22023: .*must not be longer than 2500 bytes/, 'nor may a site have such a path');
 like(ingest('/endless'), qr/^failed\|53400\|the site has more names than trident.ingest_memory has room for/, 'a folder without end');
 my $worker = value(q{SELECT pid FROM trident.stat_worker WHERE kind = 'ingest' AND state = 'ready'});
 my ($peak) = slurp_file("/proc/$worker/status") =~ /VmHWM:\s+(\d+) kB/;
@@ -139,6 +158,40 @@ ok($node->poll_query_until('postgres', "SELECT state = 'running' FROM trident.jo
 write_file("$dir/go", '');
 is(value("SELECT trident_job_wait($slow, '100s')") . ' ' . value("SELECT attempts FROM trident.job WHERE id = $slow"), 'done 1',
 	'it was begun once, as far as anybody cares');
+
+# Its end is asked for, and the worker ends before it sees that.
+unlink "$dir/go";
+$slow = value("SELECT trident_ingest('s', '/slow')");
+ok($node->poll_query_until('postgres', "SELECT state = 'running' FROM trident.job WHERE id = $slow"), 'a job runs');
+$worker = value(q{SELECT pid FROM trident.stat_worker WHERE kind = 'ingest' AND state = 'ready'});
+kill 'STOP', $worker;
+is(value("SELECT trident_job_cancel($slow)"), 't', 'it is to be canceled');
+kill 'TERM', $worker;
+kill 'CONT', $worker;
+is(value("SELECT trident_job_wait($slow, '100s')"), 'canceled', 'it is, by the next worker');
+
+# A server that leaves files open, and one that answers byte by byte; the
+# session says how long that may take.
+my $patience = q{SET trident.ingest_request_timeout = '1s'; };
+my $open = value("${patience}SET trident.ingest_connections = 1; SELECT trident_ingest('s', '/unclosed')");
+is(value("SELECT trident_job_wait($open, '100s')") . value(qq{ SELECT progress->>'images', (progress->>'connections_opened')::int + (progress->>'connections_reused')::int FROM trident.job WHERE id = $open}),
+	'done5000|2', 'CLOSEs without an answer: another connection');
+my $trickle = value("${patience}SELECT trident_ingest('s', '/trickle')");
+ok($node->poll_query_until('postgres', "SELECT progress->>'retries' > '1' FROM trident.job WHERE id = $trickle"), 'an answer that comes byte by byte is none');
+is(value("SELECT trident_job_cancel($trickle); SELECT trident_job_wait($trickle, '100s')"), "t\ncanceled", 'its job');
+
+# One role's jobs do not keep out those of others.
+my ($user, $key) = (user_name(), $ssh->slurp('id'));
+value(qq{CREATE ROLE guest LOGIN; GRANT USAGE ON FOREIGN SERVER s TO guest; GRANT EXECUTE ON FUNCTION trident_ingest TO guest;
+	CREATE USER MAPPING FOR guest SERVER s OPTIONS (user '$user', private_key '$key')});
+value(q{SELECT trident_ingest('s', '/' || i || 'slow') FROM generate_series(1, 12) i});
+ok($node->poll_query_until('postgres', q{SELECT count(*) FILTER (WHERE state = 'running') = 8 AND count(*) FILTER (WHERE state = 'waiting') = 4
+	FROM trident.job WHERE owner <> 'guest'}), 'eight of a role run');
+my $other = $node->safe_psql('postgres', q{SELECT trident_ingest('s', '/whole', xmp => 'always')}, extra_params => [ '-U', 'guest' ]);
+is(value("SELECT trident_job_wait($other, '100s')"), 'done', 'a job of another role is done meanwhile');
+is(value(q{SELECT count(*) FILTER (WHERE state = 'running'), count(*) FILTER (WHERE state = 'waiting') FROM trident.job WHERE owner <> 'guest'}), '8|4', 'by itself');
+write_file("$dir/go", '');
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM trident.job WHERE state IN ('waiting', 'running')}), 'then all end');
 
 $node->stop;
 unlike(slurp_file($node->logfile), qr/PANIC|TRAP|signal 11/, 'nothing unexpected in the log');
