@@ -4,8 +4,8 @@
  *
  * A backend raises it as an error; the worker keeps it in a table and goes
  * on with the next image.  So it is no ereport, but has all that one has.
- * Texts are bounded, by whole characters, and none of them holds a secret or bytes that a server
- * sent unescaped.
+ * Texts are bounded, by whole characters, and none of them holds a secret or
+ * bytes that a server sent unescaped.
  */
 #ifndef TRIDENT_INGEST_FAILURE_H
 #define TRIDENT_INGEST_FAILURE_H

@@ -202,10 +202,14 @@ is(value("SELECT trident_job_cancel($id); SELECT trident_job_wait($id, '20s')"),
 kill 'CONT', @stopped;
 
 # A folder's row is deleted meanwhile: photos are not lost in silence.
-$id = slow('slow7');
+value(source_sql($ssh, 'slow7', options => q{bandwidth '100'}));
+$id = submit("'slow7', '$big'");
+wait_until('its folders and some photos are written', sub { value(q{SELECT count(*) = 5 AND bool_or(EXISTS (SELECT FROM trident.photo p WHERE p.folder = f.id))
+	FROM trident.site_folder f JOIN trident.site s ON s.id = f.site WHERE s.source = 'slow7' AND f.listed_at IS NOT NULL}) eq 't' });
 value(q{DELETE FROM trident.site_folder f USING trident.site s WHERE s.id = f.site AND s.source = 'slow7'});
 is(value("SELECT trident_job_wait($id, '20s')"), 'failed', 'a folder that is deleted while the job runs');
 like(value("SELECT error_code, error FROM trident.job WHERE id = $id"), qr/^55000\|the row of folder "\w+" was deleted/, 'with the reason');
+value(q{ALTER SERVER slow7 OPTIONS (DROP bandwidth)});
 ($state, $p) = ingest("'slow7', '$big'");
 is($state . value(q{ SELECT count(*) FROM trident.gps_point g JOIN trident.site s ON s.id = g.site WHERE s.source = 'slow7'}), 'done160',
 	'the next job finds all');
