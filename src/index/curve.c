@@ -30,6 +30,7 @@
 #include "utils/memutils.h"
 
 #include "base/compat.h"
+#include "base/heap.h"
 #include "index/build.h"
 #include "index/curve.h"
 #include "index/order.h"
@@ -100,36 +101,16 @@ is_farther(Neighbor a, Neighbor b)
 	return a.value > b.value || (a.value == b.value && a.list > b.list);
 }
 
+TRIDENT_BASE_HEAP(neighbor, Neighbor, is_farther)
+
 /* Count a row, unless it is farther than all and they are enough. */
 static void
 add_neighbor(Neighbors *found, Neighbor row)
 {
-	Neighbor   *heap = found->heap;
-	int			i;
-
 	if (found->n < MAX_NEIGHBORS)
-	{
-		for (i = found->n++; i > 0 && is_farther(row, heap[(i - 1) / 2]); i = (i - 1) / 2)
-			heap[i] = heap[(i - 1) / 2];
-		heap[i] = row;
-		return;
-	}
-	if (!is_farther(heap[0], row))
-		return;
-	for (i = 0;;)
-	{
-		int			child = 2 * i + 1;
-
-		if (child >= found->n)
-			break;
-		if (child + 1 < found->n && is_farther(heap[child + 1], heap[child]))
-			child++;
-		if (!is_farther(heap[child], row))
-			break;
-		heap[i] = heap[child];
-		i = child;
-	}
-	heap[i] = row;
+		neighbor_push(found->heap, found->n++, row);
+	else if (is_farther(found->heap[0], row))
+		neighbor_replace(found->heap, found->n, row);
 }
 
 Size

@@ -8,7 +8,7 @@
  * trident.index_order = auto keeps them and returns them when nothing else is
  * left, so that a query gets all rows there are; strict drops them.
  *
- * All heaps are binary heaps in arrays of the scan's context.
+ * All heaps are in arrays of the scan's context.
  */
 #include "postgres.h"
 
@@ -20,6 +20,7 @@
 
 #include "base/compat.h"
 #include "base/guc.h"
+#include "base/heap.h"
 #include "index/scan.h"
 
 /*
@@ -80,91 +81,52 @@ refuse_rows(void)
 		} \
 	} while (0)
 
+#define has_lower_bound(a, b) ((a).bound < (b).bound)
+#define is_nearer(a, b) ((a).value < (b).value)
+#define is_greater(a, b) ((a) > (b))
+
+TRIDENT_BASE_HEAP(candidates, TridentIndexCandidate, has_lower_bound)
+TRIDENT_BASE_HEAP(found, TridentIndexFound, is_nearer)
+TRIDENT_BASE_HEAP(best, float, is_greater)
+
 void
 trident_index_candidate_add(TridentIndexScan *so, float bound, ItemPointer tid)
 {
-	TridentIndexCandidate *heap;
-	int			i;
+	TridentIndexCandidate candidate = {.bound = bound, .tid = *tid};
 
 	RESERVE(so, so->candidates, so->ncandidates, so->max_candidates);
-	heap = so->candidates;
-	for (i = so->ncandidates++; i > 0; i = (i - 1) / 2)
-	{
-		if (heap[(i - 1) / 2].bound <= bound)
-			break;
-		heap[i] = heap[(i - 1) / 2];
-	}
-	heap[i].bound = bound;
-	heap[i].tid = *tid;
+	candidates_push(so->candidates, so->ncandidates++, candidate);
 }
 
 /* Take the candidate with the least bound. */
 static TridentIndexCandidate
 pop_candidate(TridentIndexScan *so)
 {
-	TridentIndexCandidate *heap = so->candidates;
-	TridentIndexCandidate top = heap[0];
-	TridentIndexCandidate last = heap[--so->ncandidates];
-	int			i = 0;
+	TridentIndexCandidate top = so->candidates[0];
 
-	for (;;)
-	{
-		int			child = 2 * i + 1;
-
-		if (child >= so->ncandidates)
-			break;
-		if (child + 1 < so->ncandidates && heap[child + 1].bound < heap[child].bound)
-			child++;
-		if (last.bound <= heap[child].bound)
-			break;
-		heap[i] = heap[child];
-		i = child;
-	}
-	heap[i] = last;
+	so->ncandidates--;
+	candidates_replace(so->candidates, so->ncandidates,
+					   so->candidates[so->ncandidates]);
 	return top;
 }
 
 void
 trident_index_found_add(TridentIndexScan *so, double value, ItemPointer tid)
 {
-	TridentIndexFound *heap;
-	int			i;
+	TridentIndexFound row = {.value = value, .tid = *tid};
 
 	RESERVE(so, so->found, so->nfound, so->max_found);
-	heap = so->found;
-	for (i = so->nfound++; i > 0; i = (i - 1) / 2)
-	{
-		if (heap[(i - 1) / 2].value <= value)
-			break;
-		heap[i] = heap[(i - 1) / 2];
-	}
-	heap[i].value = value;
-	heap[i].tid = *tid;
+	found_push(so->found, so->nfound++, row);
 }
 
 /* Take the found row with the least value. */
 static TridentIndexFound
 pop_found(TridentIndexScan *so)
 {
-	TridentIndexFound *heap = so->found;
-	TridentIndexFound top = heap[0];
-	TridentIndexFound last = heap[--so->nfound];
-	int			i = 0;
+	TridentIndexFound top = so->found[0];
 
-	for (;;)
-	{
-		int			child = 2 * i + 1;
-
-		if (child >= so->nfound)
-			break;
-		if (child + 1 < so->nfound && heap[child + 1].value < heap[child].value)
-			child++;
-		if (last.value <= heap[child].value)
-			break;
-		heap[i] = heap[child];
-		i = child;
-	}
-	heap[i] = last;
+	so->nfound--;
+	found_replace(so->found, so->nfound, so->found[so->nfound]);
 	return top;
 }
 
@@ -201,41 +163,16 @@ note_nearest(TridentIndexScan *so, float estimate)
 void
 trident_index_best_add(TridentIndexScan *so, float estimate)
 {
-	float	   *heap = so->best;
-	int			i;
-
 	note_nearest(so, estimate);
 	if (so->nestimates++ % so->best_every != 0)
 		return;
 	if (so->nbest < so->best_size)
 	{
 		RESERVE(so, so->best, so->nbest, so->max_best);
-		heap = so->best;
-		for (i = so->nbest++; i > 0; i = (i - 1) / 2)
-		{
-			if (heap[(i - 1) / 2] >= estimate)
-				break;
-			heap[i] = heap[(i - 1) / 2];
-		}
-		heap[i] = estimate;
-		return;
+		best_push(so->best, so->nbest++, estimate);
 	}
-	if (estimate >= heap[0])
-		return;
-	for (i = 0;;)
-	{
-		int			child = 2 * i + 1;
-
-		if (child >= so->nbest)
-			break;
-		if (child + 1 < so->nbest && heap[child + 1] > heap[child])
-			child++;
-		if (estimate >= heap[child])
-			break;
-		heap[i] = heap[child];
-		i = child;
-	}
-	heap[i] = estimate;
+	else if (estimate < so->best[0])
+		best_replace(so->best, so->nbest, estimate);
 }
 
 bool

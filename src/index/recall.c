@@ -34,6 +34,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
+#include "base/heap.h"
 #include "index/am.h"
 #include "index/inspect.h"
 
@@ -150,34 +151,17 @@ draw_row(Relation index, ItemPointer tid, Datum *values, bool *isnull,
 	MemoryContextSwitchTo(old);
 }
 
+#define is_greater(a, b) ((a) > (b))
+TRIDENT_BASE_HEAP(distance, double, is_greater)
+
 /* Keep value if it is among the max nearest. */
 static void
 add_nearest(Question *question, int max, double value)
 {
-	double	   *heap = question->nearest;
-	int			i;
-
 	if (question->nnearest < max)
-	{
-		for (i = question->nnearest++; i > 0 && heap[(i - 1) / 2] < value; i = (i - 1) / 2)
-			heap[i] = heap[(i - 1) / 2];
-		heap[i] = value;
-		return;
-	}
-	if (!(value < heap[0]))
-		return;
-	for (i = 0; 2 * i + 1 < max;)
-	{
-		int			child = 2 * i + 1;
-
-		if (child + 1 < max && heap[child + 1] > heap[child])
-			child++;
-		if (heap[child] <= value)
-			break;
-		heap[i] = heap[child];
-		i = child;
-	}
-	heap[i] = value;
+		distance_push(question->nearest, question->nnearest++, value);
+	else if (value < question->nearest[0])
+		distance_replace(question->nearest, max, value);
 }
 
 /* IndexBuildCallback: compare a row with all questions of this pass. */
