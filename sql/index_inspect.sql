@@ -112,6 +112,16 @@ END $$;
 SELECT 1 / (id - id) FROM item ORDER BY embedding <-> (SELECT embedding FROM item WHERE id = 500) LIMIT 5;
 SELECT index, rows_returned FROM trident_last_scan();
 
+-- Pages are counted as found in memory, those too that are looked for where they were last.
+SET trident.index_probes = 20;
+SELECT count(*) FROM (SELECT id FROM item ORDER BY embedding <-> (SELECT embedding FROM item WHERE id = 7) LIMIT 3) AS s;
+SELECT pg_stat_force_next_flush();
+SELECT idx_blks_hit AS hit_before FROM pg_statio_user_indexes WHERE indexrelid = 'item_l2'::regclass \gset
+SELECT count(*) FROM (SELECT id FROM item ORDER BY embedding <-> (SELECT embedding FROM item WHERE id = 7) LIMIT 3) AS s;
+RESET trident.index_probes;
+SELECT pg_stat_force_next_flush();
+SELECT idx_blks_hit - :hit_before >= 20 AS counted FROM pg_statio_user_indexes WHERE indexrelid = 'item_l2'::regclass;
+
 -- trident_index_prewarm.
 SELECT trident_index_prewarm('item_l2') = pg_relation_size('item_l2') / current_setting('block_size')::int AS prewarmed;
 SELECT trident_index_prewarm('small_ip');

@@ -9,6 +9,8 @@
 
 #include "access/genam.h"
 #include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -373,6 +375,23 @@ trident_index_model(Relation index)
 	return model;
 }
 
+/*
+ * Does the buffer pool know that what is in this buffer is in use?  Only a
+ * look-up raises its count, so that without any the pages read most would be
+ * the first that the pool gives up.  The count stands at its most where the
+ * pool need give up nothing, and is in the line that a pin writes to.
+ */
+static inline bool
+is_known_as_used(Buffer buffer)
+{
+	uint32		state;
+
+	if (BufferIsLocal(buffer))
+		return true;
+	state = pg_atomic_read_u32(&GetBufferDescriptor(buffer - 1)->state);
+	return BUF_STATE_GET_USAGECOUNT(state) >= BM_MAX_USAGE_COUNT;
+}
+
 Buffer
 trident_index_read(Relation index, const TridentIndexModel *model,
 				   BlockNumber block)
@@ -382,10 +401,14 @@ trident_index_read(Relation index, const TridentIndexModel *model,
 	if (block >= model->nrecent)
 		return ReadBuffer(index, block);
 	buffer = model->recent[block];
-	if (BufferIsValid(buffer) &&
+	if (BufferIsValid(buffer) && is_known_as_used(buffer) &&
 		ReadRecentBuffer(TridentRelationLocator(index), MAIN_FORKNUM, block,
 						 buffer))
+	{
+		pgstat_count_buffer_read(index);
+		pgstat_count_buffer_hit(index);
 		return buffer;
+	}
 	buffer = ReadBuffer(index, block);
 	model->recent[block] = buffer;
 	return buffer;
