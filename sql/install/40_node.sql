@@ -21,7 +21,7 @@ GRANT SELECT ON trident.node_identity TO PUBLIC;
 
 CREATE TABLE trident.node_setting (
 	node name PRIMARY KEY,
-	uuid uuid,
+	uuid uuid UNIQUE,
 	pool_size integer CHECK (pool_size > 0),
 	added_at timestamptz NOT NULL DEFAULT now());
 COMMENT ON TABLE trident.node_setting IS
@@ -60,7 +60,7 @@ CREATE FUNCTION @extschema@.trident_node_new_identity()
 RETURNS uuid
 	AS 'MODULE_PATHNAME', 'trident_node_new_identity' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.trident_node_new_identity() IS
-	'gives this database a new uuid and returns it: for one that was made as a physical copy of a node that goes on living; collections distributed before are those of the other until trident_collection_sync() takes them over';
+	'gives this database a new uuid and returns it: for one that was made as a physical copy of a node that goes on living; collections distributed before are those of the other until trident_collection_sync() takes them over; so are transactions that it has prepared on nodes, of which trident_collection_cleanup() then only tells: where no other database has the old uuid, run that first';
 REVOKE EXECUTE ON FUNCTION @extschema@.trident_node_new_identity() FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.trident_node_add(
@@ -101,10 +101,10 @@ CREATE FUNCTION trident.node_ddl_end()
 RETURNS event_trigger
 	AS 'MODULE_PATHNAME', 'trident_node_ddl_end' LANGUAGE C;
 COMMENT ON FUNCTION trident.node_ddl_end() IS
-	'gives what is known of a node the name that ALTER SERVER ... RENAME gave it';
+	'gives what is known of a node the name that ALTER SERVER ... RENAME gave it; error 42939 for a node of the name local';
 
 CREATE EVENT TRIGGER trident_node_ddl_end ON ddl_command_end
-	WHEN TAG IN ('ALTER SERVER')
+	WHEN TAG IN ('CREATE SERVER', 'ALTER SERVER')
 	EXECUTE FUNCTION trident.node_ddl_end();
 COMMENT ON EVENT TRIGGER trident_node_ddl_end IS
-	'keeps the settings of nodes when they are renamed';
+	'keeps the settings of nodes when they are renamed, and their names from being local';

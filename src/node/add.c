@@ -88,11 +88,7 @@ check_new_name(const char *name)
 				 errmsg("foreign-data wrapper \"postgres_fdw\" does not exist"),
 				 errdetail("A node is a server of that wrapper."),
 				 errhint("Create it with CREATE EXTENSION postgres_fdw.")));
-	if (trident_node_is_local(name))
-		ereport(ERROR,
-				(errcode(ERRCODE_RESERVED_NAME),
-				 errmsg("node name \"%s\" means this database", name),
-				 errhint("Choose another name.")));
+	trident_node_check_name(name);
 }
 
 /*

@@ -60,12 +60,19 @@ typedef struct Own
 	char	   *install_schema;
 	char	   *system_identifier;
 	char	   *collation;
+	char	   *collation_version;
 } Own;
 
+/*
+ * How text is compared, and by which version of what compares it.  Columns
+ * have other names in other majors: so JSON.
+ */
 static const char *const collation_query =
 "SELECT concat_ws(', ', 'LC_COLLATE ' || datcollate, 'LC_CTYPE ' || datctype,"
-"  'provider ' || datlocprovider::text)"
-" FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()";
+"  'provider ' || datlocprovider::text,"
+"  'locale ' || coalesce(j->>'datlocale', j->>'daticulocale'), 'rules ' || (j->>'daticurules')),"
+" coalesce(pg_database_collation_actual_version(oid), 'none')"
+" FROM (SELECT d.*, to_jsonb(d) AS j FROM pg_database d WHERE d.datname = current_database()) d";
 
 /* Note what was found of one thing; bad and raising, it does not return. */
 static void
@@ -130,7 +137,9 @@ look_at_self(Own *own)
 	own->version = rows->value[0][0];
 	own->install_schema = rows->value[0][1];
 	own->system_identifier = rows->value[0][2];
-	own->collation = trident_base_sql_value(collation_query, 0, NULL);
+	rows = trident_base_sql_rows(collation_query, 0, NULL);
+	own->collation = rows->value[0][0];
+	own->collation_version = rows->value[0][1];
 	trident_base_sql_end(&sql);
 }
 
@@ -256,6 +265,19 @@ check_shards(Check *check, const TridentExchangeReply *reply)
 					   role, role));
 }
 
+/* Does it compare text alike? */
+static void
+check_collation(Check *check, const Own *own, const TridentExchangeReply *reply)
+{
+	compare(check, "collation",
+			check->needs & TRIDENT_NODE_NEEDS_COLLATION ? FOUND_BAD : FOUND_FLAW,
+			trident_exchange_text(reply, 0, 0), own->collation,
+			"Keys of type text need nodes that sort and compare text alike.");
+	compare(check, "collation version", FOUND_FLAW,
+			trident_exchange_text(reply, 0, 1), own->collation_version,
+			"Text may be sorted in another order: bring the systems of both to one version.");
+}
+
 /* What is asked in SQL: over a session, which no open breaker holds off. */
 static void
 check_database(Check *check, const Own *own)
@@ -283,10 +305,7 @@ check_database(Check *check, const Own *own)
 	}
 	reply = trident_exchange_session_exec(session, &collation, 0);
 	if (reply->ok)
-		compare(check, "collation",
-				check->needs & TRIDENT_NODE_NEEDS_COLLATION ? FOUND_BAD : FOUND_FLAW,
-				trident_exchange_text(reply, 0, 0), own->collation,
-				"Keys of type text need nodes that sort and compare text alike.");
+		check_collation(check, own, reply);
 	else
 		found(check, "collation", FOUND_BAD, pstrdup(reply->message));
 	reply = trident_exchange_session_exec(session, &shards, 0);

@@ -22,6 +22,9 @@ extern bool trident_node_is_local(const char *name);
  */
 extern Oid	trident_node_server(const char *name);
 
+/* An error if the name is that of this database, and no node's. */
+extern void trident_node_check_name(const char *name);
+
 /* The uuid of this database, as text, palloc'd. */
 extern char *trident_node_own_uuid(void);
 

@@ -1,6 +1,7 @@
 /*
  * rename.c
- *	  A node gets another name: what is known of it follows.
+ *	  A node gets a name: not that of this database; and what is known of one
+ *	  that gets another follows.
  *
  * A node's settings stand by its name, since that is what a dump has of a
  * server.  ALTER SERVER ... RENAME is PostgreSQL's own command; without this
@@ -26,24 +27,22 @@ static const char *const tables[] = {
 	"trident.node_setting", "trident.node_seen", "trident.collection_leftover"
 };
 
-Datum
-trident_node_ddl_end(PG_FUNCTION_ARGS)
+void
+trident_node_check_name(const char *name)
 {
-	EventTriggerData *data = (EventTriggerData *) fcinfo->context;
-	RenameStmt *statement;
-	const char *args[2];
-	TridentBaseSql sql;
-
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+	if (trident_node_is_local(name))
 		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function can only be called as an event trigger"),
-				 errhint("Use ALTER SERVER ... RENAME TO.")));
-	statement = (RenameStmt *) data->parsetree;
-	if (!IsA(statement, RenameStmt) || statement->renameType != OBJECT_FOREIGN_SERVER)
-		PG_RETURN_NULL();
-	args[0] = strVal(statement->object);
-	args[1] = statement->newname;
+				(errcode(ERRCODE_RESERVED_NAME),
+				 errmsg("node name \"%s\" means this database", name),
+				 errhint("Choose another name.")));
+}
+
+/* The settings of a node go over to its new name. */
+static void
+follow(const char *old, const char *new)
+{
+	const char *args[] = {old, new};
+	TridentBaseSql sql;
 
 	trident_base_sql_begin_as_owner(&sql);
 	for (int i = 0; i < (int) lengthof(tables); i++)
@@ -55,6 +54,33 @@ trident_node_ddl_end(PG_FUNCTION_ARGS)
 									  tables[i]), 2, args);
 	}
 	trident_base_sql_end(&sql);
-	trident_exchange_node_invalidate(get_foreign_server_oid(args[1], false));
+	trident_exchange_node_invalidate(get_foreign_server_oid(new, false));
+}
+
+Datum
+trident_node_ddl_end(PG_FUNCTION_ARGS)
+{
+	Node	   *statement;
+	const char *name = NULL;
+	ForeignServer *server;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function can only be called as an event trigger"),
+				 errhint("Use ALTER SERVER ... RENAME TO.")));
+	statement = ((EventTriggerData *) fcinfo->context)->parsetree;
+	if (IsA(statement, CreateForeignServerStmt))
+		name = ((CreateForeignServerStmt *) statement)->servername;
+	else if (IsA(statement, RenameStmt) &&
+			 ((RenameStmt *) statement)->renameType == OBJECT_FOREIGN_SERVER)
+		name = ((RenameStmt *) statement)->newname;
+	if (name == NULL)
+		PG_RETURN_NULL();
+	server = GetForeignServerByName(name, true);
+	if (server && trident_exchange_is_node(server))
+		trident_node_check_name(name);
+	if (IsA(statement, RenameStmt))
+		follow(strVal(((RenameStmt *) statement)->object), name);
 	PG_RETURN_NULL();
 }
