@@ -14,13 +14,16 @@
  * A leaf whose comment still says pending gets the one that it should have.
  *
  * Before that, what this database has let nodes prepare is finished as the
- * transaction here ended; commit.c says why that is known.
+ * transaction here ended; commit.c says why that is known.  What was prepared
+ * for a node that is not known here is told, and kept: it may be another
+ * coordinator's, or of this one before trident_node_new_identity().
  *
  * Only nodes are visited whose uuid is registered: under two names of one
  * database, the shards of one would be leftovers to the other.
  *
  * Locks: SHARE on trident.collection.  Whoever makes shards writes there
  * before the commit on nodes, so none is between that and its own commit now.
+ * They wait meanwhile, so every statement on a node has a deadline.
  */
 #include "postgres.h"
 
@@ -29,8 +32,10 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "base/guc.h"
 #include "base/sql.h"
 #include "collection/remote.h"
 #include "node/node.h"
@@ -51,11 +56,16 @@ static const char *const shards_query =
 "  AND obj_description(c.oid, 'pg_class') ~ (' a trident collection of node ' || $1::text || '(, pending)?$')"
 " ORDER BY 1";
 
-/* What was prepared for the home whose gids begin with $1; may we finish it? */
+/*
+ * What was prepared for the home whose gids begin with $1, and for those that
+ * are none of $2; is it ours, may we finish it?
+ */
 static const char *const prepared_query =
-"SELECT gid, owner = current_user OR current_setting('is_superuser')::bool, owner"
+"SELECT gid, starts_with(gid, $1), owner = current_user OR current_setting('is_superuser')::bool, owner"
 " FROM pg_prepared_xacts"
-" WHERE database = current_database() AND starts_with(gid, $1) ORDER BY prepared";
+" WHERE database = current_database() AND (starts_with(gid, $1)"
+"  OR substring(gid FROM '^" TRIDENT_COLLECTION_GID "([0-9a-f-]+)_') <> ALL ($2::text[]))"
+" ORDER BY prepared";
 
 typedef struct Cleanup
 {
@@ -128,13 +138,23 @@ is_recorded(const Cleanup *cleanup, const char *table)
 	return found != NULL;
 }
 
+/* When to give up on a statement that may wait for a lock there. */
+static TimestampTz
+deadline(void)
+{
+	int64		ms = pg_strtoint32(trident_collection_lock_timeout());
+
+	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+									   ms + trident_base_exchange_timeout);
+}
+
 /* Run a statement on the node, and tell what became of it. */
 static void
 act(const Cleanup *cleanup, const char *table, const char *sql, const char *action)
 {
 	TridentExchangeCall call = {.sql = sql, .purpose = "cleanup"};
 	const TridentExchangeReply *reply =
-		trident_exchange_session_exec(cleanup->session, &call, 0);
+		trident_exchange_session_exec(cleanup->session, &call, deadline());
 
 	tell(cleanup, table, reply->ok, reply->ok ? action : reply->message);
 }
@@ -219,20 +239,35 @@ finish_prepared(const Cleanup *cleanup, const char *gid, bool may_finish,
 			"a prepared transaction was rolled back");
 }
 
+/* The uuids of the nodes that are known here, with our own, as an array. */
+static char *
+known_homes(const Cleanup *cleanup)
+{
+	TridentBaseSql sql;
+	char	   *uuids;
+
+	trident_base_sql_begin_as_owner(&sql);
+	uuids = trident_base_sql_value(
+		"SELECT array_agg(uuid::text) || $1 FROM trident.node_setting WHERE uuid IS NOT NULL",
+		1, &cleanup->own);
+	trident_base_sql_end(&sql);
+	return uuids;
+}
+
 /* Finish what is prepared on the node for this database. */
 static void
 clean_prepared(const Cleanup *cleanup)
 {
 	char	   *prefix = psprintf(TRIDENT_COLLECTION_GID "%s_", cleanup->own);
-	const char *values[] = {prefix};
+	const char *values[] = {prefix, known_homes(cleanup)};
 	TridentExchangeCall look = {
 		.sql = prepared_query,
-		.nparams = 1,
+		.nparams = 2,
 		.values = values,
 		.purpose = "cleanup"
 	};
 	const TridentExchangeReply *reply =
-		trident_exchange_session_exec(cleanup->session, &look, 0);
+		trident_exchange_session_exec(cleanup->session, &look, deadline());
 	List	   *found = NIL;
 	ListCell   *lc;
 
@@ -243,16 +278,22 @@ clean_prepared(const Cleanup *cleanup)
 	}
 	for (int i = 0; i < reply->nrows; i++)
 	{
-		for (int column = 0; column < 3; column++)
+		for (int column = 0; column < 4; column++)
 			found = lappend(found, pstrdup(trident_exchange_text(reply, i, column)));
 	}
 	for (lc = list_head(found); lc; lc = lnext(found, lc))
 	{
 		char	   *gid = lfirst(lc);
+		char	   *is_ours = lfirst(lc = lnext(found, lc));
 		char	   *may_finish = lfirst(lc = lnext(found, lc));
 		char	   *owner = lfirst(lc = lnext(found, lc));
 
-		finish_prepared(cleanup, gid, may_finish[0] == 't', owner, prefix);
+		if (is_ours[0] == 't')
+			finish_prepared(cleanup, gid, may_finish[0] == 't', owner, prefix);
+		else
+			tell(cleanup, NULL, false,
+				 psprintf("transaction %s is prepared there for a node that is not known here; run trident_collection_cleanup() on that, or if it is no more COMMIT PREPARED or ROLLBACK PREPARED it there",
+						  quote_literal_cstr(gid)));
 	}
 }
 
@@ -281,9 +322,9 @@ clean_node(Cleanup *cleanup)
 	ListCell   *lc;
 	ListCell   *state;
 
-	(void) trident_exchange_session_exec(cleanup->session, &limit, 0);
+	(void) trident_exchange_session_exec(cleanup->session, &limit, deadline());
 	clean_prepared(cleanup);
-	reply = trident_exchange_session_exec(cleanup->session, &look, 0);
+	reply = trident_exchange_session_exec(cleanup->session, &look, deadline());
 	if (!reply->ok)
 	{
 		tell(cleanup, NULL, false, reply->message);
@@ -302,7 +343,7 @@ clean_node(Cleanup *cleanup)
 	}
 	forboth(lc, tables, state, states)
 		clean_shard(cleanup, lfirst(lc), lfirst_int(state));
-	reply = trident_exchange_session_exec(cleanup->session, &again, 0);
+	reply = trident_exchange_session_exec(cleanup->session, &again, deadline());
 	if (reply->ok)
 		forget_leftovers(cleanup, pstrdup(trident_exchange_text(reply, 0, 0)));
 }
