@@ -93,7 +93,7 @@ CREATE FUNCTION @extschema@.trident_collection_status(
 RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'trident_collection_status' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION @extschema@.trident_collection_status(regclass, boolean) IS
-	'the shards of a collection: their node, the table there, rows (as the node last estimated; counted with verify), size with indexes, how many valid indexes beside the key, misplaced rows that belong to another shard (only with verify, which reads all rows), and in detail why a shard is not ok: the error of its node, or how its definition differs from that of the collection; needs SELECT on the collection';
+	'the shards of a collection: their node, the table there, rows (as the node last estimated; counted with verify), size with indexes, how many valid indexes beside the key, misplaced rows that belong to another shard (only with verify, which reads all rows), and in detail why a shard is not ok: the error of its node, how its definition differs from that of the collection, or that it has lost its partition; needs SELECT on the collection';
 REVOKE EXECUTE ON FUNCTION @extschema@.trident_collection_status(regclass, boolean) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.trident_collection_move_shard(collection regclass, shard integer, node name)
@@ -150,7 +150,7 @@ CREATE FUNCTION trident.collection_ddl_start()
 RETURNS event_trigger
 	AS 'MODULE_PATHNAME', 'trident_collection_ddl_start' LANGUAGE C;
 COMMENT ON FUNCTION trident.collection_ddl_start() IS
-	'notes of which collections a command drops indexes';
+	'notes of which collections a command drops indexes, and refuses to detach their shards';
 
 CREATE FUNCTION trident.collection_ddl_end()
 RETURNS event_trigger
@@ -162,13 +162,13 @@ CREATE FUNCTION trident.collection_ddl_drop()
 RETURNS event_trigger
 	AS 'MODULE_PATHNAME', 'trident_collection_ddl_drop' LANGUAGE C;
 COMMENT ON FUNCTION trident.collection_ddl_drop() IS
-	'records the shards of a collection that is dropped for trident_collection_cleanup()';
+	'records the shards of a collection that is dropped for trident_collection_cleanup(); error 2BP01 for what drops shards without it';
 
 CREATE EVENT TRIGGER trident_collection_ddl_start ON ddl_command_start
-	WHEN TAG IN ('DROP INDEX')
+	WHEN TAG IN ('DROP INDEX', 'ALTER TABLE')
 	EXECUTE FUNCTION trident.collection_ddl_start();
 COMMENT ON EVENT TRIGGER trident_collection_ddl_start IS
-	'notes of which collections an index is dropped';
+	'notes of which collections an index is dropped, and keeps their shards attached';
 
 CREATE EVENT TRIGGER trident_collection_ddl_end ON ddl_command_end
 	WHEN TAG IN ('ALTER TABLE', 'CREATE INDEX', 'ALTER INDEX', 'DROP INDEX')

@@ -12,10 +12,11 @@
 
 /*
  * The columns that identify a row, of char *, as they were recorded when the
- * collection was distributed; NIL for a table that is not.  *vector_column,
- * unless NULL, gets the column recorded to be searched, or NULL.  palloc'd.
+ * collection was distributed; NIL for a table that is not.  *vector_column gets
+ * the column recorded to be searched, or NULL, *shards how many there should
+ * be, or 0.  palloc'd.
  */
-extern List *trident_collection_key(Oid collection, char **vector_column);
+extern List *trident_collection_key(Oid collection, char **vector_column, int *shards);
 
 /* Called once, by _PG_init. */
 extern void trident_collection_init(void);

@@ -36,7 +36,8 @@ enum
 {
 	COLUMN_COLLECTION = 1,
 	COLUMN_KEY = 3,
-	COLUMN_VECTOR = 4
+	COLUMN_VECTOR = 4,
+	COLUMN_SHARDS = 5
 };
 
 Relation
@@ -160,7 +161,7 @@ find_shards(Oid table)
 
 	trident_base_sql_begin(&sql);
 	rows = trident_base_sql_rows(
-		"SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM 'remainder (\\d+)\\)$')::int,"
+		"SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM 'remainder ([0-9]+)[)]$')::int,"
 		"  c.oid, coalesce(s.srvname, 'local'), coalesce(s.oid, 0), coalesce(o.option_value, c.relname)"
 		" FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
 		"  LEFT JOIN pg_foreign_table f ON f.ftrelid = c.oid"
@@ -234,7 +235,7 @@ trident_collection_find(Oid table, bool missing_ok)
  * refused beside parallel workers.
  */
 List *
-trident_collection_key(Oid table, char **vector_column)
+trident_collection_key(Oid table, char **vector_column, int *shards)
 {
 	Oid			schema = get_namespace_oid("trident", false);
 	Relation	rel = table_open(get_relname_relid("collection", schema), AccessShareLock);
@@ -243,8 +244,8 @@ trident_collection_key(Oid table, char **vector_column)
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	if (vector_column)
-		*vector_column = NULL;
+	*vector_column = NULL;
+	*shards = 0;
 	ScanKeyInit(&condition, COLUMN_COLLECTION, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(table));
 	scan = systable_beginscan(rel, get_relname_relid("collection_pkey", schema), true,
@@ -259,8 +260,9 @@ trident_collection_key(Oid table, char **vector_column)
 		key = trident_collection_names(heap_getattr(tuple, COLUMN_KEY, desc, &is_null),
 									   "key columns");
 		name = heap_getattr(tuple, COLUMN_VECTOR, desc, &is_null);
-		if (vector_column && !is_null)
+		if (!is_null)
 			*vector_column = pstrdup(NameStr(*DatumGetName(name)));
+		*shards = DatumGetInt32(heap_getattr(tuple, COLUMN_SHARDS, desc, &is_null));
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);

@@ -4,6 +4,7 @@
  *
  * All nodes are asked at once, with the user mapping of the caller; what a
  * node does not answer is in the row of its shard, and no other is missing.
+ * Nor is that of a shard which has lost its partition here.
  */
 #include "postgres.h"
 
@@ -197,6 +198,30 @@ put_finding(ReturnSetInfo *result, const TridentCollection *collection,
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
+/* Shards that the collection should have and has no partition for. */
+static void
+put_missing(ReturnSetInfo *result, const TridentCollection *collection)
+{
+	for (int number = 0; number < collection->modulus; number++)
+	{
+		Datum		values[NCOLUMNS] = {0};
+		bool		nulls[NCOLUMNS];
+		ListCell   *lc;
+		bool		is_there = false;
+
+		foreach(lc, collection->shards)
+			is_there |= ((TridentCollectionShard *) lfirst(lc))->number == number;
+		if (is_there)
+			continue;
+		memset(nulls, true, sizeof(nulls));
+		values[0] = Int32GetDatum(number);
+		values[7] = BoolGetDatum(false);
+		values[8] = CStringGetTextDatum("the collection has no partition for it");
+		nulls[0] = nulls[7] = nulls[8] = false;
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+}
+
 Datum
 trident_collection_status(PG_FUNCTION_ARGS)
 {
@@ -223,5 +248,6 @@ trident_collection_status(PG_FUNCTION_ARGS)
 	for (int i = 0; i < list_length(collection->shards); i++)
 		put_finding((ReturnSetInfo *) fcinfo->resultinfo, collection,
 					list_nth(collection->shards, i), wanted, &findings[i]);
+	put_missing((ReturnSetInfo *) fcinfo->resultinfo, collection);
 	return (Datum) 0;
 }

@@ -7,7 +7,8 @@
  * same comparison that trident_collection_sync() makes, in the same
  * transaction: what is added before the commit, what is removed after it.
  * What a comparison cannot tell, such as a column that got another name, is
- * refused.  DROP leaves the shards for trident_collection_cleanup().
+ * refused.  DROP leaves the shards for trident_collection_cleanup(); what
+ * would take a shard away from its collection is refused.
  */
 #include "postgres.h"
 
@@ -79,6 +80,16 @@ inventory_there(List *shards, const TridentCollectionShard *shard)
 	return trident_collection_inventory_read(reply);
 }
 
+static void pg_attribute_noreturn()
+refuse_partitions(const TridentCollection *collection)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("cannot attach or detach partitions of distributed collection %s",
+					collection->name),
+			 errhint("Move shards with trident_collection_move_shard().")));
+}
+
 /* Make all remote shards what the table is; local ones follow by themselves. */
 static void
 sync_shards(const TridentCollection *collection, ReturnSetInfo *result)
@@ -89,11 +100,7 @@ sync_shards(const TridentCollection *collection, ReturnSetInfo *result)
 	ListCell   *lc;
 
 	if (list_length(collection->shards) != collection->modulus)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot attach or detach partitions of distributed collection %s",
-						collection->name),
-				 errhint("Move shards with trident_collection_move_shard().")));
+		refuse_partitions(collection);
 	foreach(lc, collection->shards)
 	{
 		if (OidIsValid(((TridentCollectionShard *) lfirst(lc))->server))
@@ -236,16 +243,13 @@ follow_ddl(Oid table, CommandTag tag, bool renames_column)
  * What will be dropped is known by name only before it is: an index tells its
  * table now or never.
  */
-Datum
-trident_collection_ddl_start(PG_FUNCTION_ARGS)
+static void
+note_indexes(const DropStmt *drop)
 {
-	DropStmt   *drop;
 	ListCell   *lc;
 
-	check_called(fcinfo);
 	list_free(losing_index);
 	losing_index = NIL;
-	drop = castNode(DropStmt, ((EventTriggerData *) fcinfo->context)->parsetree);
 	foreach(lc, drop->objects)
 	{
 		Oid			index = RangeVarGetRelid(makeRangeVarFromNameList(lfirst(lc)),
@@ -257,6 +261,37 @@ trident_collection_ddl_start(PG_FUNCTION_ARGS)
 			losing_index = list_append_unique_oid(losing_index, table);
 		MemoryContextSwitchTo(context);
 	}
+}
+
+/* DETACH ... CONCURRENTLY has committed before the command ends. */
+static void
+refuse_detach(const AlterTableStmt *alter)
+{
+	Oid			table = RangeVarGetRelid(alter->relation, NoLock, true);
+	TridentCollection *collection;
+	ListCell   *lc;
+
+	foreach(lc, alter->cmds)
+	{
+		if (lfirst_node(AlterTableCmd, lc)->subtype != AT_DetachPartition)
+			continue;
+		collection = trident_collection_find(table, true);
+		if (collection)
+			refuse_partitions(collection);
+	}
+}
+
+Datum
+trident_collection_ddl_start(PG_FUNCTION_ARGS)
+{
+	Node	   *statement;
+
+	check_called(fcinfo);
+	statement = ((EventTriggerData *) fcinfo->context)->parsetree;
+	if (IsA(statement, DropStmt))
+		note_indexes((DropStmt *) statement);
+	else if (IsA(statement, AlterTableStmt) && !trident_collection_is_quiet())
+		refuse_detach((AlterTableStmt *) statement);
 	PG_RETURN_NULL();
 }
 
@@ -338,6 +373,38 @@ refuse_drop_of_shards(void)
 				 errhint("Use trident_collection_detach().")));
 }
 
+/*
+ * Leaves that are dropped of collections that are not, such as by DROP SERVER
+ * ... CASCADE: who asks would get the rows of the others without a word.  A
+ * leaf's name has the id of its collection.
+ */
+static const char *const lost_query =
+"SELECT d.object_identity, k.collection FROM pg_event_trigger_dropped_objects() d"
+"  JOIN trident.collection k"
+"   ON d.object_name ~ ('^c' || translate(k.id::text, '-', '') || '_[0-9]+$')"
+"  JOIN pg_class c ON c.oid = k.collection"
+" WHERE d.object_type IN ('table', 'foreign table') AND d.schema_name = '" TRIDENT_COLLECTION_SCHEMA "'"
+"  AND (SELECT count(*) FROM pg_inherits i WHERE i.inhparent = c.oid) < k.shards"
+" ORDER BY 1 LIMIT 1";
+
+static void
+refuse_lost_leaves(void)
+{
+	TridentBaseRows *lost;
+	TridentBaseSql sql;
+
+	trident_base_sql_begin_as_owner(&sql);
+	lost = trident_base_sql_rows(lost_query, 0, NULL);
+	trident_base_sql_end(&sql);
+	if (lost->nrows > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot drop shard %s of distributed collection %s",
+						lost->value[0][0], lost->value[0][1]),
+				 errdetail("The collection would lack its rows."),
+				 errhint("Move the shards of a node with trident_collection_move_shard(), or use trident_collection_undistribute() or DROP TABLE on the collection.")));
+}
+
 Datum
 trident_collection_ddl_drop(PG_FUNCTION_ARGS)
 {
@@ -347,6 +414,7 @@ trident_collection_ddl_drop(PG_FUNCTION_ARGS)
 	check_called(fcinfo);
 	if (trident_collection_is_quiet())
 		PG_RETURN_NULL();
+	refuse_lost_leaves();
 	trident_base_sql_begin_as_owner(&sql);
 	dropped = trident_base_sql_rows(dropped_query, 0, NULL);
 	trident_base_sql_end(&sql);

@@ -446,6 +446,8 @@ trident_search_resolve(const TridentSearchRequest *request)
 	target->rel = open_collection(request->collection);
 	target->has_children = target->rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ||
 		has_subclass(request->collection);
+	if (target->rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		trident_search_check_shards(target->rel);
 	target->k = request->k;
 	resolve_vector(target, request, &vector);
 	resolve_metric(target, request->metric, vector);

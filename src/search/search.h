@@ -180,6 +180,9 @@ extern const char *trident_search_metric_name(TridentVectorMetric metric);
 extern bool trident_search_registered(Oid collection, List **key,
 									  char **vector_column);
 
+/* An error (55000) if a partitioned table is one and lacks shards. */
+extern void trident_search_check_shards(Relation rel);
+
 /* filter.c */
 
 /*
