@@ -2,8 +2,9 @@
  * sql.c
  *	  Statements that the extension itself runs, in this backend.
  *
- * SPI with three rules on top: names are looked up in pg_catalog alone,
- * values are parameters, identifiers are quoted.  Memory: results live in the
+ * SPI with rules on top: names are looked up in pg_catalog alone, text of
+ * values does not depend on what the session has set, values are parameters,
+ * identifiers are quoted.  Memory: results live in the
  * caller's context, all else in SPI's until the end.
  */
 #include "postgres.h"
@@ -16,7 +17,9 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "pgtime.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -26,14 +29,36 @@
 
 #define MAX_ARGS 16
 
+static void
+set(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+int
+trident_base_sql_neutral(void)
+{
+	int			level = NewGUCNestLevel();
+
+	set("search_path", "pg_catalog, pg_temp");
+	/* the others only where they differ: searches come here too */
+	if (DateStyle != USE_ISO_DATES)
+		set("datestyle", "ISO");
+	if (IntervalStyle != INTSTYLE_POSTGRES)
+		set("intervalstyle", "postgres");
+	if (extra_float_digits < 1)
+		set("extra_float_digits", "3");
+	if (strcmp(pg_get_timezone_name(session_timezone), "GMT") != 0)
+		set("timezone", "GMT");
+	return level;
+}
+
 void
 trident_base_sql_begin(TridentBaseSql *sql)
 {
 	GetUserIdAndSecContext(&sql->role, &sql->security);
-	sql->guc_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp",
-							 PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	sql->guc_level = trident_base_sql_neutral();
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 }

@@ -25,9 +25,17 @@ typedef struct TridentBaseSql
 } TridentBaseSql;
 
 /*
- * Make SPI ready, with search_path = pg_catalog, pg_temp until the end, so
- * that no object of a user is taken for a built-in one and what is deparsed
- * names its schemas.  Calls nest.  After an error the abort of the
+ * Set what text of values and definitions depends on as sessions on nodes have
+ * it, whatever the user has set: search_path, DateStyle, IntervalStyle,
+ * TimeZone, extra_float_digits.  Returns a level for AtEOXact_GUC, which sets
+ * it back, as does the abort of the transaction.
+ */
+extern int	trident_base_sql_neutral(void);
+
+/*
+ * Make SPI ready, with those settings until the end, so that no object of a
+ * user is taken for a built-in one, what is deparsed names its schemas, and
+ * text reads alike everywhere.  Calls nest.  After an error the abort of the
  * transaction ends it.
  */
 extern void trident_base_sql_begin(TridentBaseSql *sql);

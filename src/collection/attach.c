@@ -52,7 +52,7 @@ static const char *const collection_query =
 
 /* $1: the collection.  A row for each shard: number, uuid of its node. */
 static const char *const shards_query =
-"SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM 'remainder (\\d+)\\)$')::int,"
+"SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM 'remainder ([0-9]+)[)]$')::int,"
 " CASE WHEN f.ftrelid IS NULL THEN i.uuid ELSE s.uuid END"
 " FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid CROSS JOIN trident.node_identity i"
 "  LEFT JOIN pg_foreign_table f ON f.ftrelid = c.oid LEFT JOIN pg_foreign_server v ON v.oid = f.ftserver"
@@ -111,8 +111,10 @@ refuse_answer(const char *name, const char *what)
 			 errhint("Look at the collection, and at who may change what, on the node.")));
 }
 
+/* What the node says of the collection; hash gets its partition key. */
 static TridentCollection *
-ask_collection(TridentExchangeSession *session, const char *name, const char *node)
+ask_collection(TridentExchangeSession *session, const char *name, const char *node,
+			   List **hash)
 {
 	const TridentExchangeReply *reply = ask(session, collection_query, name);
 	TridentCollection *collection = palloc0(sizeof(TridentCollection));
@@ -134,8 +136,8 @@ ask_collection(TridentExchangeSession *session, const char *name, const char *no
 		collection->vector_column = text_of(reply, 0, 3);
 	collection->modulus = pg_strtoint32(trident_exchange_text(reply, 0, 4));
 	collection->name = quote_qualified_identifier(asked->schemaname, asked->relname);
-	collection->hash_columns =
-		trident_collection_join_names(names_of(reply, 0, 7, "columns of the partition key"));
+	*hash = names_of(reply, 0, 7, "columns of the partition key");
+	collection->hash_columns = trident_collection_join_names(*hash);
 	collection->node = trident_node_own_uuid();
 	return collection;
 }
@@ -275,16 +277,18 @@ attach(const char *name, const char *node)
 	TridentExchangeSession *session;
 	const TridentExchangeReply *reply;
 	TridentCollection *collection;
+	List	   *hash;
 
 	trident_node_require(list_make1(pstrdup(node)), 0);
 	session = trident_exchange_session_open(trident_node_server(node), 0, 0);
-	collection = ask_collection(session, name, node);
+	collection = ask_collection(session, name, node, &hash);
 	if (strcmp(collection->home, collection->node) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("this node is the home of collection %s", collection->name),
 				 errhint("Attach it on other nodes.")));
 	make_table(collection, session, name);
+	trident_collection_check_hash(collection->oid, hash);
 	reply = ask(session, shards_query, name);
 	for (int i = 0; i < reply->nrows; i++)
 	{

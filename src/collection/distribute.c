@@ -67,6 +67,10 @@ static const char *const obstacle_query =
 " UNION ALL SELECT 'operator class ' || quote_ident(c.opcname) || ' of the partition key'"
 "  FROM pg_partitioned_table p, unnest(p.partclass) k (oid) JOIN pg_opclass c ON c.oid = k.oid"
 "  WHERE p.partrelid = $1::oid AND NOT c.opcdefault"
+" UNION ALL SELECT 'another collation of ' || quote_ident(a.attname) || ' in the partition key'"
+"  FROM pg_partitioned_table p, unnest(p.partattrs, p.partcollation) k (attnum, coll)"
+"   JOIN pg_attribute a ON a.attnum = k.attnum"
+"  WHERE p.partrelid = $1::oid AND a.attrelid = p.partrelid AND k.coll <> a.attcollation"
 " UNION ALL SELECT 'column ' || quote_ident(attname) || ' of a temporary or pseudo type'"
 "  FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
 "  WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped AND t.typtype = 'p'"
@@ -163,6 +167,8 @@ choose_key(TridentCollection *collection, Relation rel, List *key)
 					 errhint("Name columns of the table as key.")));
 	}
 	collection->hash_columns = trident_collection_join_names(collection->key);
+	if (rel->rd_rel->relkind == RELKIND_RELATION)
+		trident_collection_check_hash(collection->oid, collection->key);
 }
 
 /*
@@ -194,6 +200,7 @@ take_partition_key(TridentCollection *collection)
 					 errdetail("A key is unique in all shards only if equal keys are in one shard."),
 					 errhint("Name the columns of the partition key in key too.")));
 	}
+	trident_collection_check_hash(collection->oid, hash);
 	collection->hash_columns = trident_collection_join_names(hash);
 }
 
@@ -229,6 +236,21 @@ deal_shards(TridentCollection *collection, List *nodes, int n)
 		collection->shards = lappend(collection->shards,
 									 trident_collection_shard_new(collection, i, node));
 	}
+}
+
+/*
+ * Lock the partitions as well, against those who write to them directly: with
+ * what they know of a partition's bounds they need no lock on the table.
+ */
+static void
+lock_partitions(const TridentCollection *collection)
+{
+	TridentBaseSql sql;
+
+	trident_base_sql_begin(&sql);
+	trident_base_sql_run(psprintf("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE",
+								  collection->name), 0, NULL);
+	trident_base_sql_end(&sql);
 }
 
 /* Make the shards, with the rows and the indexes of a table. */
@@ -393,6 +415,7 @@ trident_collection_distribute(PG_FUNCTION_ARGS)
 		take_partition_key(collection);
 	collection->name = trident_collection_table_name(collection->oid);
 	relation_close(rel, NoLock);
+	lock_partitions(collection);
 
 	collection->home = collection->node = trident_node_own_uuid();
 	collection->id = new_id();

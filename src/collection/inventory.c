@@ -12,11 +12,16 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
+#include "executor/executor.h"
 #include "lib/stringinfo.h"
-#include "nodes/nodes.h"
+#include "miscadmin.h"
 #include "optimizer/optimizer.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 
 #include "base/compat.h"
 #include "base/sql.h"
@@ -30,7 +35,7 @@ const char *const trident_collection_inventory_query =
 "   CASE WHEN a.attgenerated <> ''"
 "    THEN format(' GENERATED ALWAYS AS (%s) %s', pg_get_expr(d.adbin, d.adrelid),"
 "     CASE a.attgenerated WHEN 'v' THEN 'VIRTUAL' ELSE 'STORED' END) END),"
-"  a.attnotnull, CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END"
+"  a.attnotnull"
 " FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
 "  LEFT JOIN pg_collation c ON c.oid = a.attcollation"
 "  LEFT JOIN pg_namespace cn ON cn.oid = c.collnamespace"
@@ -38,13 +43,13 @@ const char *const trident_collection_inventory_query =
 " WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped"
 " UNION ALL"
 " SELECT CASE k.contype WHEN 'c' THEN 'check' ELSE 'key' END, k.conname::text,"
-"  pg_get_constraintdef(k.oid), false, NULL"
+"  pg_get_constraintdef(k.oid), false"
 " FROM pg_constraint k WHERE k.conrelid = $1::text::regclass AND k.contype IN ('c', 'p')"
 " UNION ALL"
 " SELECT CASE WHEN i.indisvalid OR x.relkind = 'I' THEN 'index' ELSE 'broken index' END,"
 "  format('%I.%I', xn.nspname, x.relname),"
 "  substr(pg_get_indexdef(i.indexrelid), 1 + length(format('CREATE INDEX %I ON %s%I.%I ', x.relname,"
-"   CASE x.relkind WHEN 'I' THEN 'ONLY ' END, n.nspname, r.relname))), false, NULL"
+"   CASE x.relkind WHEN 'I' THEN 'ONLY ' END, n.nspname, r.relname))), false"
 " FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_namespace xn ON xn.oid = x.relnamespace"
 "  JOIN pg_class r ON r.oid = i.indrelid JOIN pg_namespace n ON n.oid = r.relnamespace"
 " WHERE i.indrelid = $1::text::regclass AND NOT i.indisunique AND NOT i.indisexclusion"
@@ -52,7 +57,7 @@ const char *const trident_collection_inventory_query =
 
 static TridentCollectionItem *
 make_item(const char *kind, const char *name, const char *definition,
-		  bool not_null, const char *fill)
+		  bool not_null)
 {
 	TridentCollectionItem *item = palloc(sizeof(TridentCollectionItem));
 
@@ -60,7 +65,6 @@ make_item(const char *kind, const char *name, const char *definition,
 	item->name = pstrdup(name);
 	item->definition = pstrdup(definition);
 	item->not_null = not_null;
-	item->fill = fill ? pstrdup(fill) : NULL;
 	return item;
 }
 
@@ -79,7 +83,7 @@ trident_collection_inventory(Oid table)
 	{
 		char	  **v = rows->value[i];
 
-		items = lappend(items, make_item(v[0], v[1], v[2], v[3][0] == 't', v[4]));
+		items = lappend(items, make_item(v[0], v[1], v[2], v[3][0] == 't'));
 	}
 	return items;
 }
@@ -93,8 +97,7 @@ trident_collection_inventory_read(const TridentExchangeReply *reply)
 		items = lappend(items, make_item(trident_exchange_text(reply, i, 0),
 										 trident_exchange_text(reply, i, 1),
 										 trident_exchange_text(reply, i, 2),
-										 trident_exchange_text(reply, i, 3)[0] == 't',
-										 NULL));
+										 trident_exchange_text(reply, i, 3)[0] == 't'));
 	return items;
 }
 
@@ -225,36 +228,78 @@ trident_collection_drift(const TridentCollection *collection,
 	return text.len > 0 ? text.data : NULL;
 }
 
+/* The value of an expression of a table as text, for nodes; NULL if it is. */
+static char *
+evaluate(Relation rel, Node *expression, Oid type)
+{
+	EState	   *state = CreateExecutorState();
+	Oid			role;
+	int			security;
+	int			guc_level;
+	Datum		value;
+	bool		is_null;
+	char	   *text = NULL;
+	Oid			function;
+	bool		is_varlena;
+
+	/* whoever brings the shards up to date does not run what the owner wrote */
+	GetUserIdAndSecContext(&role, &security);
+	if (role != rel->rd_rel->relowner)
+		SetUserIdAndSecContext(rel->rd_rel->relowner,
+							   security | SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_RESTRICTED_OPERATION);
+	value = ExecEvalExprSwitchContext(ExecPrepareExpr((Expr *) expression, state),
+									  GetPerTupleExprContext(state), &is_null);
+	guc_level = trident_base_sql_neutral();
+	getTypeOutputInfo(type, &function, &is_varlena);
+	if (!is_null)
+		text = OidOutputFunctionCall(function, value);
+	AtEOXact_GUC(true, guc_level);
+	SetUserIdAndSecContext(role, security);
+	FreeExecutorState(state);
+	return text;
+}
+
+/*
+ * What the rows that are there get as value of a new column, as a literal;
+ * NULL: nothing.  It is computed here, once, as the server has just done for
+ * local rows: now() on a node is another time.
+ */
+static char *
+fill_of(const TridentCollection *collection, const char *column)
+{
+	Relation	rel = relation_open(collection->oid, AccessShareLock);
+	AttrNumber	number = get_attnum(collection->oid, column);
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), number - 1);
+	Node	   *expression = att->attgenerated ? NULL : build_column_default(rel, number);
+	char	   *text = NULL;
+
+	if (contain_volatile_functions(expression))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot add column \"%s\" to the shards of %s with a volatile default",
+						column, collection->name),
+				 errhint("Add the column without a default, and set the default in a second statement.")));
+	if (expression)
+		text = evaluate(rel, expression, att->atttypid);
+	relation_close(rel, NoLock);
+	return text ? quote_literal_cstr(text) : NULL;
+}
+
 /* ADD COLUMN, with what the rows that are there get as its value. */
 static List *
 add_column(const TridentCollection *collection, const char *table,
 		   const TridentCollectionItem *column)
 {
 	const char *name = quote_identifier(column->name);
-	const char *args[] = {psprintf("%u", collection->oid), column->name};
-	char	   *tree = NULL;
+	const char *fill = fill_of(collection, column->name);
 	List	   *statements;
-	TridentBaseSql sql;
 
-	if (column->fill)
-	{
-		trident_base_sql_begin(&sql);
-		tree = trident_base_sql_value(
-			"SELECT d.adbin FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum"
-			" WHERE d.adrelid = $1::oid AND a.attname = $2", 2, args);
-		trident_base_sql_end(&sql);
-	}
-	if (tree && contain_volatile_functions(stringToNode(tree)))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot add column \"%s\" to the shards of %s with a volatile default",
-						column->name, collection->name),
-				 errhint("Add the column without a default, and set the default in a second statement.")));
 	statements = list_make1(psprintf("ALTER TABLE %s ADD COLUMN %s %s%s%s%s", table, name,
 									 column->definition,
-									 tree ? " DEFAULT " : "", tree ? column->fill : "",
+									 fill ? " DEFAULT " : "", fill ? fill : "",
 									 wants_not_null(collection, column) ? " NOT NULL" : ""));
-	if (tree)
+	if (fill)
 		statements = lappend(statements,
 							 psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT",
 									  table, name));

@@ -15,13 +15,11 @@ typedef struct TridentCollectionItem
 	const char *name;			/* of the column, constraint or index */
 	const char *definition;		/* but for what is below */
 	bool		not_null;		/* of a column */
-	const char *fill;			/* of a column of a collection: what old rows
-								 * get, or NULL */
 } TridentCollectionItem;
 
 /*
  * The query for the parts of the table whose name, as text, is $1; rows of
- * five columns as above.
+ * four columns as above.
  */
 extern const char *const trident_collection_inventory_query;
 

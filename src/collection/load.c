@@ -28,15 +28,18 @@ PG_FUNCTION_INFO_V1(trident_collection_load);
 PG_FUNCTION_INFO_V1(trident_collection_upsert);
 
 /*
- * For every column in turn: its name, its type without a length (a cast to
- * one would cut what is too long, and the shard refuses it), its default.
+ * For every column in turn: its name, its type, its collation if that is not
+ * the type's own, its default or that of its type.
  */
 static const char *const column_query =
-"SELECT a.attname, format_type(a.atttypid, NULL),"
+"SELECT a.attname, a.atttypid,"
+" CASE WHEN a.attcollation <> t.typcollation THEN format(' COLLATE %I.%I', n.nspname, c.collname) END,"
 " CASE WHEN a.attidentity <> '' THEN format('pg_catalog.nextval(%L::pg_catalog.regclass)',"
 "   pg_get_serial_sequence(a.attrelid::regclass::text, a.attname))"
-"  ELSE coalesce(pg_get_expr(d.adbin, d.adrelid), 'NULL') END"
-" FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
+"  ELSE coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(t.typdefaultbin, 0), 'NULL') END"
+" FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
+"  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
+"  LEFT JOIN pg_collation c ON c.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = c.collnamespace"
 " WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''"
 " ORDER BY a.attnum";
 
@@ -44,16 +47,26 @@ static const char *const column_query =
 static void
 check_rights(Relation rel, AclMode mode)
 {
-	AclResult	acl = pg_class_aclcheck(RelationGetRelid(rel), GetUserId(), mode);
-
-	if (acl != ACLCHECK_OK)
-		aclcheck_error(acl, OBJECT_TABLE, RelationGetRelationName(rel));
+	/* all of them: pg_class_aclcheck is content with one */
+	if (pg_class_aclmask(RelationGetRelid(rel), GetUserId(), mode, ACLMASK_ALL) != mode)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, RelationGetRelationName(rel));
 	if (check_enable_rls(RelationGetRelid(rel), InvalidOid, true) == RLS_ENABLED)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("cannot load collection \"%s\" because row security applies to you",
 						RelationGetRelationName(rel)),
 				 errhint("Use INSERT, which checks each row.")));
+}
+
+/*
+ * The type to cast a column to: without a length, since such a cast would cut
+ * what is too long, where the shard refuses it; and so not a domain either.
+ */
+static char *
+cast_type(Oid type)
+{
+	return format_type_extended(getBaseType(type), -1,
+								FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
 }
 
 /* The query, cast and completed, and the number of the shard. */
@@ -75,9 +88,10 @@ wrap_query(const TridentCollection *collection, const char *query, List *given)
 		const char *name = quote_identifier(column[0]);
 		bool		is_given = trident_collection_has_name(given, column[0]);
 
-		appendStringInfo(&values, "%sCAST(%s%s AS %s) AS %s", i > 0 ? ", " : "",
-						 is_given ? "q." : "", is_given ? name : column[2],
-						 column[1], name);
+		appendStringInfo(&values, "%sCAST(%s%s AS %s)%s AS %s", i > 0 ? ", " : "",
+						 is_given ? "q." : "", is_given ? name : column[3],
+						 cast_type((Oid) strtoul(column[1], NULL, 10)),
+						 column[2] ? column[2] : "", name);
 	}
 	/* The line break ends a comment that the query may end in. */
 	return psprintf("SELECT s.*, trident.shard_number(%d, %s) FROM (SELECT %s FROM (%s\n) AS q (%s)) AS s",

@@ -13,9 +13,10 @@
  * that, which the server finds.  SHARE on the old table on its node holds off
  * writers that come from other nodes, and goes over into the lock of DROP
  * TABLE after our commit: none of them gets in between, to write a row that
- * is dropped.  The rows are read after that through the leaf; since its remote
- * transaction has one snapshot from its first use, none may be open before:
- * hence no transaction block.
+ * is dropped.  The rows are read by the transaction that holds that lock, with
+ * a snapshot taken under it: not through the leaf, for postgres_fdw keeps the
+ * one of its first use in our transaction.  That transaction would wait for
+ * what ours has written there before: hence no transaction block.
  */
 #include "postgres.h"
 
@@ -41,7 +42,7 @@ refuse_transaction_block(const char *what)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("%s cannot run inside a transaction block", what),
-				 errdetail("The transaction may hold a snapshot of the shard that is older than its last rows."),
+				 errdetail("It locks shards on their nodes, and would wait for what the transaction has written there."),
 				 errhint("Call it as a statement of its own.")));
 }
 
@@ -115,17 +116,23 @@ lock_and_count(const TridentCollectionShard *shard)
 	return strtoull(trident_exchange_text(reply, 0, 0), NULL, 10);
 }
 
-/* The rows of a leaf, under the name given, into the new shard. */
+/* The rows of a shard, which is locked, into the new one. */
 static uint64
-copy_rows(const TridentCollection *collection, TridentCollectionShard *target,
-		  const char *source)
+copy_rows(const TridentCollection *collection, const TridentCollectionShard *shard,
+		  TridentCollectionShard *target)
 {
-	List	   *columns = trident_collection_columns(collection->oid);
-	char	   *query = psprintf("SELECT %s, %d FROM %s",
-								 trident_collection_join_names(columns),
-								 target->number, source);
+	const char *table = quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, shard->table);
+	List	   *columns;
 
-	return trident_collection_stream(collection, list_make1(target), query,
+	if (OidIsValid(shard->server))
+		return trident_collection_stream_shard(collection, target,
+											   trident_collection_hold_link(shard->node),
+											   table);
+	columns = trident_collection_columns(collection->oid);
+	return trident_collection_stream(collection, list_make1(target),
+									 psprintf("SELECT %s, %d FROM %s",
+											  trident_collection_join_names(columns),
+											  target->number, table),
 									 columns, TRIDENT_COLLECTION_CONFLICT_ERROR);
 }
 
@@ -150,7 +157,7 @@ move(const TridentCollection *collection, TridentCollectionShard *shard,
 	trident_collection_make_schema(targets);
 	trident_collection_run_all(targets, list_make1(
 		trident_collection_define_table(collection, target, collection->oid)));
-	moved = copy_rows(collection, target, table);
+	moved = copy_rows(collection, shard, target);
 	if (moved != counted)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),

@@ -3,16 +3,24 @@
  *	  The shard that a row belongs to.
  *
  * The same computation as the server's hash partitioning with the default
- * operator classes, so that a check on a shard, on a node that knows no
- * partitioned table, refuses what the home of the collection would not have
- * sent there.
+ * operator classes and the columns' own collations, so that a check on a
+ * shard, on a node that knows no partitioned table, refuses what the home of
+ * the collection would not have sent there.
+ *
+ * Types whose hash is one of OIDs (enums, regclass and its kin, and what is
+ * made of those) have another on each node, and are refused as keys.
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "catalog/partition.h"
+#include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
 #include "base/compat.h"
@@ -20,19 +28,96 @@
 
 PG_FUNCTION_INFO_V1(trident_collection_shard_number);
 
-/* The hash function of a type, kept for the life of the call site. */
-static FmgrInfo *
-hash_function(FunctionCallInfo fcinfo, int n)
+bool
+trident_collection_is_alias(Oid type)
 {
-	FmgrInfo   *functions = fcinfo->flinfo->fn_extra;
+	/* of the server's own, all that have such a name */
+	return type < FirstUnpinnedObjectId &&
+		strncmp(format_type_be(type), "reg", 3) == 0;
+}
 
-	if (functions == NULL)
+/* Is the hash of a value the same on every node? */
+static bool
+hashes_alike(Oid type)
+{
+	TypeCacheEntry *entry;
+
+	check_stack_depth();
+	type = getBaseType(type);
+	if (OidIsValid(get_element_type(type)))
+		return hashes_alike(get_element_type(type));
+	switch (get_typtype(type))
 	{
-		functions = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt,
-										   sizeof(FmgrInfo) * PG_NARGS());
-		fcinfo->flinfo->fn_extra = functions;
+		case TYPTYPE_BASE:
+			return !trident_collection_is_alias(type);
+		case TYPTYPE_RANGE:
+			return hashes_alike(get_range_subtype(type));
+		case TYPTYPE_MULTIRANGE:
+			return hashes_alike(get_multirange_range(type));
+		case TYPTYPE_COMPOSITE:
+			entry = lookup_type_cache(type, TYPECACHE_TUPDESC);
+			for (int i = 0; i < entry->tupDesc->natts; i++)
+			{
+				Form_pg_attribute att = TupleDescAttr(entry->tupDesc, i);
+
+				if (!att->attisdropped && !hashes_alike(att->atttypid))
+					return false;
+			}
+			return true;
+		default:
+			return false;
 	}
-	if (functions[n].fn_oid == InvalidOid)
+}
+
+void
+trident_collection_check_hash(Oid table, List *columns)
+{
+	ListCell   *lc;
+
+	foreach(lc, columns)
+	{
+		Oid			type = get_atttype(table, get_attnum(table, lfirst(lc)));
+
+		if (!hashes_alike(type))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot distribute rows by column \"%s\" of type %s",
+							(char *) lfirst(lc), format_type_be(type)),
+					 errdetail("Its hash depends on OIDs, which are others on each node."),
+					 errhint("Name columns of other types as key, or make this one text.")));
+	}
+}
+
+/* What an argument is hashed with. */
+typedef struct Hash
+{
+	FmgrInfo	function;
+	Oid			collation;
+} Hash;
+
+/* The collation of an argument: each column of a key has its own. */
+static Oid
+argument_collation(FunctionCallInfo fcinfo, int n)
+{
+	Node	   *call = fcinfo->flinfo->fn_expr;
+
+	return call && IsA(call, FuncExpr) && n < list_length(((FuncExpr *) call)->args) ?
+		exprCollation(list_nth(((FuncExpr *) call)->args, n)) : PG_GET_COLLATION();
+}
+
+/* How an argument is hashed, kept for the life of the call site. */
+static Hash *
+hash_of(FunctionCallInfo fcinfo, int n)
+{
+	Hash	   *hashes = fcinfo->flinfo->fn_extra;
+
+	if (hashes == NULL)
+	{
+		hashes = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt,
+										sizeof(Hash) * PG_NARGS());
+		fcinfo->flinfo->fn_extra = hashes;
+	}
+	if (hashes[n].function.fn_oid == InvalidOid)
 	{
 		Oid			type = get_fn_expr_argtype(fcinfo->flinfo, n);
 		TypeCacheEntry *entry = lookup_type_cache(type,
@@ -44,10 +129,11 @@ hash_function(FunctionCallInfo fcinfo, int n)
 					 errmsg("type %s has no default hash function",
 							format_type_be(type)),
 					 errhint("Partition by columns of types that can be hashed.")));
-		fmgr_info_copy(&functions[n], &entry->hash_extended_proc_finfo,
+		hashes[n].collation = argument_collation(fcinfo, n);
+		fmgr_info_copy(&hashes[n].function, &entry->hash_extended_proc_finfo,
 					   fcinfo->flinfo->fn_mcxt);
 	}
-	return &functions[n];
+	return &hashes[n];
 }
 
 Datum
@@ -71,12 +157,13 @@ trident_collection_shard_number(PG_FUNCTION_ARGS)
 				 errhint("Pass the columns of the key one by one.")));
 	for (int i = 1; i < PG_NARGS(); i++)
 	{
+		Hash	   *how;
 		Datum		part;
 
 		if (PG_ARGISNULL(i))
 			continue;
-		part = FunctionCall2Coll(hash_function(fcinfo, i), PG_GET_COLLATION(),
-								 PG_GETARG_DATUM(i),
+		how = hash_of(fcinfo, i);
+		part = FunctionCall2Coll(&how->function, how->collation, PG_GETARG_DATUM(i),
 								 UInt64GetDatum(HASH_PARTITION_SEED));
 		hash = hash_combine64(hash, DatumGetUInt64(part));
 	}

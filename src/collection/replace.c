@@ -18,8 +18,11 @@
 /* $1: the old table, $2: the name of the new one.  Each row is a statement. */
 static const char *const follow_query =
 "SELECT s FROM ("
+/* first the owner: a sequence has that of its table, rights are given by him */
+" SELECT 0, format('ALTER TABLE %s OWNER TO %I', $2, pg_get_userbyid(c.relowner))"
+"  FROM pg_class c WHERE c.oid = $1::oid AND c.relowner <> current_user::regrole"
 /* sequences: those of serial columns move over, those of identities go on */
-" SELECT 1, format('ALTER SEQUENCE %s OWNED BY %s.%I', d.objid::regclass, $2, a.attname)"
+" UNION ALL SELECT 1, format('ALTER SEQUENCE %s OWNED BY %s.%I', d.objid::regclass, $2, a.attname)"
 "  FROM pg_depend d JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'S'"
 "  JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid"
 "  WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass"
@@ -41,8 +44,6 @@ static const char *const follow_query =
 "  FROM pg_attribute a, aclexplode(a.attacl) x WHERE a.attrelid = $1::oid AND a.attnum > 0"
 " UNION ALL SELECT 3, format('COMMENT ON TABLE %s IS %L', $2, obj_description($1::oid, 'pg_class'))"
 "  WHERE obj_description($1::oid, 'pg_class') IS NOT NULL"
-" UNION ALL SELECT 4, format('ALTER TABLE %s OWNER TO %I', $2, pg_get_userbyid(c.relowner))"
-"  FROM pg_class c WHERE c.oid = $1::oid AND c.relowner <> current_user::regrole"
 ") AS x (n, s) ORDER BY n";
 
 /* The old indexes: a new name for each, and the statement that makes it anew. */

@@ -104,6 +104,17 @@ extern TridentCollectionShard *trident_collection_shard_new(const TridentCollect
 extern void trident_collection_leave(const TridentCollection *collection,
 									 const TridentCollectionShard *shard);
 
+/* number.c */
+
+/* Is it regclass or one of its kin, whose values are OIDs of this database? */
+extern bool trident_collection_is_alias(Oid type);
+
+/*
+ * An error (0A000) if the hash of one of those columns (of char *) of a table
+ * is not the same on every node, and so no row's shard is.
+ */
+extern void trident_collection_check_hash(Oid table, List *columns);
+
 /* remote.c */
 
 /*
@@ -239,6 +250,16 @@ extern uint64 trident_collection_stream(const TridentCollection *collection,
 										List *shards, const char *query,
 										List *columns,
 										TridentCollectionConflict conflict);
+
+/*
+ * The rows of a table of that name on a node, as the transaction of the link
+ * sees them now, into a shard without rows that takes its place.  Returns how
+ * many.
+ */
+extern uint64 trident_collection_stream_shard(const TridentCollection *collection,
+											  TridentCollectionShard *target,
+											  TridentCollectionLink *source,
+											  const char *table);
 
 /* The columns that rows are written with: all but generated ones. */
 extern List *trident_collection_columns(Oid table);

@@ -1,6 +1,7 @@
 /*
  * stream.c
- *	  Rows of a query into shards, all shards at once.
+ *	  Rows of a query into shards, all shards at once; or of one shard into
+ *	  the one that takes its place.
  *
  * Every remote shard has a COPY open on a connection of its own; the rows of
  * the query are encoded once and go to the connection of their shard while
@@ -13,20 +14,29 @@
  * disk.  So are those of a local shard, inserted by one statement in the end.
  *
  * The data is COPY's binary format where every type has one that means the
- * same on all nodes: that of arrays and composites holds OIDs, and they go as
- * text.
+ * same on all nodes: that of arrays and composites holds OIDs, that of regclass
+ * and its kin is one, and they go as text.  Text is written with the settings
+ * that sessions on nodes have; the query runs with those of its caller.
+ *
+ * Rights: what is written here is written as the caller, but for an upsert,
+ * which has to name the shard, on which the caller has none: see insert_rows.
  */
 #include "postgres.h"
 
+#include "access/table.h"
+#include "access/transam.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "base/compat.h"
@@ -35,6 +45,7 @@
 #include "collection/shard.h"
 
 #define FETCH_ROWS 500
+#define CURSOR_ROWS 100			/* of a node, in memory at once */
 #define FLUSH_BYTES (64 * 1024)
 
 /* Where the rows of one shard go. */
@@ -59,6 +70,10 @@ typedef struct Stream
 	int			nsinks;
 	int			rounds;
 	Sink	  **by_number;		/* modulus of them */
+
+	Portal		portal;			/* of the query; NULL: rows come from a node */
+	TridentCollectionLink *source;	/* the node */
+	const char *source_table;
 
 	/* set when the query is known */
 	int			ncolumns;		/* without the shard's number */
@@ -155,7 +170,7 @@ make_sinks(Stream *stream, List *shards)
 	}
 }
 
-/* Is its binary format the same on every node? */
+/* Is its binary format the same on every node?  Not if there are OIDs in it. */
 static bool
 is_portable(Oid type)
 {
@@ -168,27 +183,22 @@ is_portable(Oid type)
 		elog(ERROR, "cache lookup failed for type %u", base);
 	row = (Form_pg_type) GETSTRUCT(tuple);
 	portable = row->typtype == TYPTYPE_BASE && !OidIsValid(row->typelem) &&
-		OidIsValid(row->typsend);
+		OidIsValid(row->typsend) && !trident_collection_is_alias(base);
 	ReleaseSysCache(tuple);
 	return portable;
 }
 
-/* How the columns of the query are written. */
+/* How the columns, which are known now, are written. */
 static void
-choose_format(Stream *stream, TupleDesc desc)
+choose_format(Stream *stream)
 {
-	stream->ncolumns = desc->natts - 1;
-	stream->output = palloc0(sizeof(FmgrInfo) * desc->natts);
-	stream->desc = CreateTemplateTupleDesc(stream->ncolumns);
+	stream->output = palloc0(sizeof(FmgrInfo) * stream->ncolumns);
 	stream->is_binary = true;
 	for (int i = 0; i < stream->ncolumns; i++)
-	{
-		TupleDescCopyEntry(stream->desc, i + 1, desc, i + 1);
-		stream->is_binary &= is_portable(TupleDescAttr(desc, i)->atttypid);
-	}
+		stream->is_binary &= is_portable(TupleDescAttr(stream->desc, i)->atttypid);
 	for (int i = 0; i < stream->ncolumns; i++)
 	{
-		Oid			type = TupleDescAttr(desc, i)->atttypid;
+		Oid			type = TupleDescAttr(stream->desc, i)->atttypid;
 		Oid			function;
 		bool		is_varlena;
 
@@ -271,6 +281,19 @@ append_text(StringInfo buffer, const char *text)
 	}
 }
 
+/* Values are written as nodes read them until AtEOXact_GUC with that level. */
+static int
+begin_encoding(void)
+{
+	int			level = trident_base_sql_neutral();
+
+	/* Functions that send text convert it for the client: be that client. */
+	(void) set_config_option("client_encoding", GetDatabaseEncodingName(),
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
+	return level;
+}
+
 /* Append a row to what its shard's COPY gets. */
 static void
 encode_row(Stream *stream, Sink *sink, Datum *values, bool *nulls)
@@ -317,9 +340,9 @@ send_row(Stream *stream, Sink *sink, Datum *values, bool *nulls)
 		flush_sink(sink);
 }
 
-/* A row of the query to its shard, or to be kept until that has its turn. */
-static void
-put_row(Stream *stream, Datum *values, bool *nulls)
+/* The shard that a row of the query belongs to. */
+static Sink *
+sink_of(const Stream *stream, const Datum *values, const bool *nulls)
 {
 	int			number = nulls[stream->ncolumns] ? -1 :
 		DatumGetInt32(values[stream->ncolumns]);
@@ -328,6 +351,13 @@ put_row(Stream *stream, Datum *values, bool *nulls)
 
 	if (sink == NULL)
 		elog(ERROR, "a row belongs to shard %d, which is not written", number);
+	return sink;
+}
+
+/* A row to its shard, or to be kept until that has its turn. */
+static void
+put_row(Stream *stream, Sink *sink, Datum *values, bool *nulls)
+{
 	sink->sent++;
 	if (sink->rows)
 		tuplestore_putvalues(sink->rows, stream->desc, values, nulls);
@@ -349,17 +379,66 @@ send_kept(Stream *stream, Sink *sink)
 	return true;
 }
 
-/* The rows of a local shard, by one statement that reads them as a table. */
+/*
+ * The role to write a leaf as.  ON CONFLICT needs the key of the leaf, on which
+ * rights on the collection, checked before, are none: its owner then, unless a
+ * trigger or rule, which others can be let to make, would run as that.
+ */
+static Oid
+writer_of(Oid leaf)
+{
+	Relation	rel = table_open(leaf, RowExclusiveLock);
+	Oid			owner = rel->rd_rel->relowner;
+
+	if (has_privs_of_role(GetUserId(), owner) || rel->trigdesc || rel->rd_rules)
+		owner = GetUserId();
+	table_close(rel, NoLock);
+	return owner;
+}
+
+/*
+ * Run the statement as that role, where nothing of the caller's is found.  It
+ * is parsed as one who may look into the schema of shards; parsing runs nothing.
+ */
+static int
+execute_as(Oid writer, const char *statement)
+{
+	SPIPlanPtr	plan;
+	Oid			role;
+	int			security;
+	int			guc_level;
+	int			rc;
+
+	if (writer == GetUserId())
+		return SPI_execute(statement, false, 0);
+	GetUserIdAndSecContext(&role, &security);
+	guc_level = trident_base_sql_neutral();
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, security | SECURITY_LOCAL_USERID_CHANGE);
+	plan = SPI_prepare(statement, 0, NULL);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	SetUserIdAndSecContext(writer, security | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	rc = SPI_execute_plan(plan, NULL, NULL, false, 0);
+	SetUserIdAndSecContext(role, security);
+	AtEOXact_GUC(true, guc_level);
+	return rc;
+}
+
+/*
+ * The rows of a local shard, by one statement that reads them as a table.  The
+ * query has run, with the casts, defaults and rights of the caller: what is
+ * left are the generated columns, checks and indexes of the table.
+ */
 static void
 insert_rows(Stream *stream, Sink *sink)
 {
 	EphemeralNamedRelation rows = palloc0(sizeof(EphemeralNamedRelationData));
+	bool		is_upsert = OidIsValid(sink->shard->leaf) && stream->on_conflict[0] != '\0';
 	const char *target;
 	int			rc;
 
-	/* Rights on the collection are none on its leaf. */
-	target = OidIsValid(sink->shard->leaf) && stream->on_conflict[0] == '\0' ?
-		stream->collection->name :
+	target = OidIsValid(sink->shard->leaf) && !is_upsert ? stream->collection->name :
 		quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, sink->shard->table);
 	rows->md.name = "trident_rows";
 	rows->md.reliddesc = InvalidOid;
@@ -369,9 +448,11 @@ insert_rows(Stream *stream, Sink *sink)
 	rows->reldata = sink->rows;
 	if (SPI_register_relation(rows) != SPI_OK_REL_REGISTER)
 		elog(ERROR, "SPI_register_relation failed");
-	rc = SPI_execute(psprintf("INSERT INTO %s (%s) SELECT %s FROM trident_rows%s",
-							  target, stream->columns, stream->columns,
-							  stream->on_conflict), false, 0);
+	/* columns that are always generated as identity have their values, as in COPY */
+	rc = execute_as(is_upsert ? writer_of(sink->shard->leaf) : GetUserId(),
+					psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM trident_rows%s",
+							 target, stream->columns, stream->columns,
+							 stream->on_conflict));
 	if (rc != SPI_OK_INSERT)
 		elog(ERROR, "SPI failed: %s", SPI_result_code_string(rc));
 	sink->taken = SPI_processed;
@@ -414,28 +495,112 @@ end_sink(Stream *stream, Sink *sink)
 
 /* The rows of the query, each to its shard or kept. */
 static void
-run_query(Stream *stream, Portal portal)
+run_query(Stream *stream)
 {
 	for (;;)
 	{
 		SPITupleTable *rows;
+		int			guc_level;
 
-		SPI_cursor_fetch(portal, true, FETCH_ROWS);
+		SPI_cursor_fetch(stream->portal, true, FETCH_ROWS);
 		rows = SPI_tuptable;
 		if (SPI_processed == 0)
 			break;
+		guc_level = begin_encoding();
 		for (uint64 i = 0, n = SPI_processed; i < n; i++)
 		{
 			Datum		values[MaxTupleAttributeNumber];
 			bool		nulls[MaxTupleAttributeNumber];
 
 			heap_deform_tuple(rows->vals[i], rows->tupdesc, values, nulls);
-			put_row(stream, values, nulls);
+			put_row(stream, sink_of(stream, values, nulls), values, nulls);
 		}
+		AtEOXact_GUC(true, guc_level);
 		SPI_freetuptable(rows);
 		CHECK_FOR_INTERRUPTS();
 		TRIDENT_FAULT("collection-stream-rows");
 	}
+}
+
+/* What reads the text of a column. */
+typedef struct Input
+{
+	FmgrInfo	function;
+	Oid			param;
+	int32		typmod;
+} Input;
+
+static Input *
+make_inputs(const Stream *stream)
+{
+	Input	   *inputs = palloc0(sizeof(Input) * stream->ncolumns);
+
+	for (int i = 0; i < stream->ncolumns; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(stream->desc, i);
+		Oid			function;
+
+		getTypeInputInfo(att->atttypid, &function, &inputs[i].param);
+		fmgr_info(function, &inputs[i].function);
+		inputs[i].typmod = att->atttypmod;
+	}
+	return inputs;
+}
+
+/* A row of a reply, in the context that is reset after each. */
+static void
+read_row(const Stream *stream, Input *inputs, const TridentExchangeReply *reply,
+		 int row, Datum *values, bool *nulls)
+{
+	MemoryContext context = MemoryContextSwitchTo(stream->row_context);
+
+	for (int i = 0; i < stream->ncolumns; i++)
+	{
+		const char *text;
+
+		nulls[i] = i < reply->ncolumns &&
+			trident_exchange_value(reply, row, i, NULL) == NULL;
+		text = nulls[i] ? NULL : trident_exchange_text(reply, row, i);
+		values[i] = InputFunctionCall(&inputs[i].function, unconstify(char *, text),
+									  inputs[i].param, inputs[i].typmod);
+	}
+	MemoryContextSwitchTo(context);
+}
+
+/*
+ * The rows of a shard on a node.  A snapshot is taken there now, by the
+ * transaction that holds the lock: what postgres_fdw sees may be older.
+ */
+static void
+run_cursor(Stream *stream)
+{
+	Input	   *inputs = make_inputs(stream);
+	int			nrows;
+
+	trident_collection_run(stream->source, psprintf(
+		"DECLARE trident_rows NO SCROLL CURSOR FOR SELECT %s FROM %s",
+		stream->columns, stream->source_table));
+	do
+	{
+		const TridentExchangeReply *reply =
+			trident_collection_run(stream->source,
+								   psprintf("FETCH %d FROM trident_rows", CURSOR_ROWS));
+		int			guc_level = begin_encoding();
+
+		nrows = reply->nrows;
+		for (int row = 0; row < nrows; row++)
+		{
+			Datum		values[MaxTupleAttributeNumber];
+			bool		nulls[MaxTupleAttributeNumber];
+
+			read_row(stream, inputs, reply, row, values, nulls);
+			put_row(stream, &stream->sinks[0], values, nulls);
+			MemoryContextReset(stream->row_context);
+		}
+		AtEOXact_GUC(true, guc_level);
+		CHECK_FOR_INTERRUPTS();
+	} while (nrows > 0);
+	trident_collection_run(stream->source, "CLOSE trident_rows");
 }
 
 /* The rows kept for the shards of a round, to all of them in turn. */
@@ -443,6 +608,7 @@ static void
 run_kept(Stream *stream, int round)
 {
 	bool		more = true;
+	int			guc_level = begin_encoding();
 
 	while (more)
 	{
@@ -456,11 +622,12 @@ run_kept(Stream *stream, int round)
 		}
 		CHECK_FOR_INTERRUPTS();
 	}
+	AtEOXact_GUC(true, guc_level);
 }
 
-/* Rows to the shards whose turn it is: first of the query, then those kept. */
+/* Rows to the shards whose turn it is: first from the source, then those kept. */
 static void
-run_round(Stream *stream, int round, Portal portal)
+run_round(Stream *stream, int round)
 {
 	for (int i = 0; i < stream->nsinks; i++)
 	{
@@ -468,8 +635,10 @@ run_round(Stream *stream, int round, Portal portal)
 			begin_sink(stream, &stream->sinks[i]);
 	}
 	TRIDENT_FAULT("collection-stream-begun");
-	if (round == 0)
-		run_query(stream, portal);
+	if (round == 0 && stream->portal)
+		run_query(stream);
+	else if (round == 0)
+		run_cursor(stream);
 	else
 		run_kept(stream, round);
 	for (int i = 0; i < stream->nsinks; i++)
@@ -488,48 +657,91 @@ run_round(Stream *stream, int round, Portal portal)
 	TRIDENT_FAULT("collection-stream-ended");
 }
 
+/* What is known before the source is. */
+static void
+begin_stream(Stream *stream, List *shards, List *columns)
+{
+	stream->columns = trident_collection_join_names(columns);
+	stream->on_conflict = conflict_clause(stream, columns);
+	make_sinks(stream, shards);
+	stream->ncolumns = list_length(columns);
+	stream->desc = CreateTemplateTupleDesc(stream->ncolumns);
+	stream->row_context = AllocSetContextCreate(CurrentMemoryContext,
+												"trident row",
+												ALLOCSET_DEFAULT_SIZES);
+}
+
+/* The rows of the source into the shards; how many those took. */
+static uint64
+run_stream(Stream *stream)
+{
+	uint64		taken = 0;
+
+	choose_format(stream);
+	begin_keeping(stream);
+	stream->slot = MakeSingleTupleTableSlot(stream->desc, &TTSOpsMinimalTuple);
+	for (int round = 0; round < stream->rounds; round++)
+		run_round(stream, round);
+	ExecDropSingleTupleTableSlot(stream->slot);
+	for (int i = 0; i < stream->nsinks; i++)
+		taken += stream->sinks[i].taken;
+	MemoryContextDelete(stream->row_context);
+	return taken;
+}
+
 uint64
 trident_collection_stream(const TridentCollection *collection, List *shards,
 						  const char *query, List *columns,
 						  TridentCollectionConflict conflict)
 {
 	Stream		stream = {.collection = collection, .conflict = conflict};
-	int			guc_level = NewGUCNestLevel();
 	SPIPlanPtr	plan;
-	Portal		portal;
-	uint64		taken = 0;
+	uint64		taken;
 
-	stream.columns = trident_collection_join_names(columns);
-	stream.on_conflict = conflict_clause(&stream, columns);
-	make_sinks(&stream, shards);
-	stream.row_context = AllocSetContextCreate(CurrentMemoryContext,
-											   "trident row",
-											   ALLOCSET_DEFAULT_SIZES);
-
-	/* Functions that send text convert it for the client: be that client. */
-	(void) set_config_option("client_encoding", GetDatabaseEncodingName(),
-							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-							 true, 0, false);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+	begin_stream(&stream, shards, columns);
 	plan = SPI_prepare_cursor(query, 0, NULL, CURSOR_OPT_NO_SCROLL);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
-	portal = SPI_cursor_open(NULL, plan, NULL, NULL, false);
-	choose_format(&stream, portal->tupDesc);
-	if (stream.ncolumns != list_length(columns))
+	stream.portal = SPI_cursor_open(NULL, plan, NULL, NULL, false);
+	if (stream.portal->tupDesc->natts != stream.ncolumns + 1)
 		elog(ERROR, "the query has %d columns, not %d",
-			 stream.ncolumns, list_length(columns));
-	begin_keeping(&stream);
-	stream.slot = MakeSingleTupleTableSlot(stream.desc, &TTSOpsMinimalTuple);
-	for (int round = 0; round < stream.rounds; round++)
-		run_round(&stream, round, portal);
-	ExecDropSingleTupleTableSlot(stream.slot);
-	SPI_cursor_close(portal);
-	for (int i = 0; i < stream.nsinks; i++)
-		taken += stream.sinks[i].taken;
+			 stream.portal->tupDesc->natts - 1, stream.ncolumns);
+	for (int i = 0; i < stream.ncolumns; i++)
+		TupleDescCopyEntry(stream.desc, i + 1, stream.portal->tupDesc, i + 1);
+	taken = run_stream(&stream);
+	SPI_cursor_close(stream.portal);
 	SPI_finish();
-	AtEOXact_GUC(true, guc_level);
-	MemoryContextDelete(stream.row_context);
+	return taken;
+}
+
+uint64
+trident_collection_stream_shard(const TridentCollection *collection,
+								TridentCollectionShard *target,
+								TridentCollectionLink *source, const char *table)
+{
+	Stream		stream = {
+		.collection = collection,
+		.conflict = TRIDENT_COLLECTION_CONFLICT_ERROR,
+		.source = source,
+		.source_table = table
+	};
+	List	   *columns = trident_collection_columns(collection->oid);
+	Relation	rel;
+	uint64		taken;
+	ListCell   *lc;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	begin_stream(&stream, list_make1(target), columns);
+	rel = table_open(collection->oid, NoLock);
+	foreach(lc, columns)
+		TupleDescCopyEntry(stream.desc, foreach_current_index(lc) + 1,
+						   RelationGetDescr(rel),
+						   get_attnum(collection->oid, lfirst(lc)));
+	table_close(rel, NoLock);
+	taken = run_stream(&stream);
+	SPI_finish();
 	return taken;
 }
