@@ -239,8 +239,8 @@ deal_shards(TridentCollection *collection, List *nodes, int n)
 }
 
 /*
- * Lock the partitions as well, against those who write to them directly: with
- * what they know of a partition's bounds they need no lock on the table.
+ * Lock the partitions as well: who deletes from one itself needs no lock on
+ * the table, and the rows would come back.
  */
 static void
 lock_partitions(const TridentCollection *collection)
