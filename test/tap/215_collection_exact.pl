@@ -43,6 +43,7 @@ app_sql($second, 'CREATE TABLE first_here (); CREATE TABLE named ()');
 app_sql($home, 'CREATE TABLE named ()');
 as_app($home, "CREATE TABLE r (id int PRIMARY KEY, c regclass); INSERT INTO r SELECT 1, 'named'; SELECT trident_collection_distribute('r', '{node2}')");
 is(as_app($home, 'SELECT c FROM r'), 'named', 'a regclass goes by name');
+is(as_app($second, 'SELECT c FROM ' . as_app($home, "SELECT shard_table FROM trident_collection_status('r')")), 'named', 'as the node knows it');
 
 # Shards move while another node writes to them, after the transaction has seen them.
 as_app($third, "SELECT trident_collection_attach('public.item', 'node1')");
