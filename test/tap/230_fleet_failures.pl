@@ -254,12 +254,12 @@ settled('its standby is promoted');
 # --- a server is dropped ---
 
 my @load = until_more($ended, 20, sub { begin_load($home, 2, 2) }, 'a server is dropped: under load');
-my $rc = $home->psql('app', 'BEGIN; DROP SERVER node3 CASCADE; ROLLBACK');
+my $rc = $home->psql('app', 'BEGIN; DROP TABLE item; DROP SERVER node3 CASCADE; ROLLBACK');
 is($rc, 0, 'a server is dropped, and is not');
 my $sum = end_load(@load);
 is("$sum->{wrong}$sum->{lost}", '0', 'no answer is wrong for it');
 settled('a drop rolled back');
-app_sql($home, 'DROP SERVER node3 CASCADE');
+app_sql($home, 'DROP TABLE item; DROP SERVER node3 CASCADE');
 await_sql($third, "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name LIKE 'trident%'",
 	'connections to a dropped server are closed');
 

@@ -73,8 +73,7 @@ my %commands = (
 	'DROP TABLE' => [ 'DROP TABLE item', undef ],
 	'DROP INDEX' => [ 'DROP INDEX item_embedding_idx', $answer ],
 	'move_shard' => [ "SELECT trident_collection_move_shard('item', 1, 'node3')", $answer ],
-	'undistribute' => [ "SELECT trident_collection_undistribute('item')", $answer ],
-	'DROP SERVER' => [ 'DROP SERVER node3 CASCADE', undef ]);
+	'undistribute' => [ "SELECT trident_collection_undistribute('item')", $answer ]);
 
 # The others take their turn in the longer run.
 delete @commands{ 'RENAME', 'TRUNCATE', 'DROP INDEX', 'undistribute' } unless $ENV{TRIDENT_TEST_FULL};
@@ -85,7 +84,6 @@ foreach my $name (sort keys %commands)
 {
 	my ($command, $after) = @{ $commands{$name} };
 
-	next if $name eq 'DROP SERVER';
 	make();
 	my ($shard) = app_sql($third, "SELECT format('trident_shard.%I', relname) FROM pg_class WHERE relnamespace = 'trident_shard'::regnamespace AND relkind = 'r'");
 	my $lock = $third->background_psql('app');
@@ -137,21 +135,10 @@ foreach my $name (sort keys %commands)
 		{
 			is($said, "\n", "$name, $end: nothing is found");
 		}
-		elsif ($name eq 'DROP SERVER')
-		{
-			like($said, qr/^(\d+,){0,4}\d+\n$|ERROR:.*(node3|item)/, "$name, $end: what is left, or an error");
-			unlike($said, qr/XX000/, "$name, $end: no internal error");
-		}
 		else
 		{
 			like($said, qr/ERROR:  (relation|could not open relation|table).*/, "$name, $end: it is gone");
 		}
-	}
-	if ($name eq 'DROP SERVER')
-	{
-		app_sql($home, 'DROP TABLE item');
-		introduce($home, 'node3', $third);
-		app_sql($third, "DROP SCHEMA trident_shard CASCADE; CREATE SCHEMA trident_shard; GRANT USAGE, CREATE ON SCHEMA trident_shard TO app");
 	}
 }
 
