@@ -106,8 +106,27 @@ SELECT * FROM refused($$ SELECT * FROM trident_search('much', '[1,2,3]', deadlin
 COMMIT;
 SELECT count(*) FROM trident_search('much', '[1,2,3]', 5, deadline => '1 hour');
 
+-- So it does around another search, of a policy's code, with more time.
+CREATE FUNCTION slow() RETURNS bool LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM FROM trident_search('search_errors.item', '[1,2,3]', 1, deadline => '1 hour');
+	PERFORM pg_sleep(120);
+	RETURN true;
+END $$;
+CREATE TABLE guarded (id integer PRIMARY KEY, embedding vector(3));
+INSERT INTO guarded VALUES (1, '[1,2,3]');
+ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+CREATE POLICY slow ON guarded USING (slow());
+CREATE ROLE regress_search_errors;
+GRANT USAGE ON SCHEMA search_errors TO regress_search_errors;
+GRANT SELECT ON item, guarded TO regress_search_errors;
+SET ROLE regress_search_errors;
+SELECT * FROM refused($$ SELECT * FROM trident_search('guarded', '[1,2,3]', deadline => '200 ms') $$);
+RESET ROLE;
+
 \x off
 \pset format aligned
 SET client_min_messages = warning;
 DROP SCHEMA search_errors CASCADE;
+DROP ROLE regress_search_errors;
 DROP FOREIGN DATA WRAPPER nowhere CASCADE;

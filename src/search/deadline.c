@@ -6,7 +6,10 @@
  * user would, at the next check for interrupts; what that raises becomes the
  * error of the deadline.  A user who cancels at the same moment gets that one.
  *
- * Failure: the timer is off when the search has ended, in whatever way.
+ * A search may run code that searches, in a policy of row security say: there
+ * the earlier of the deadlines holds, and afterwards the one from before.
+ *
+ * Failure: the timer is as it was when the search has ended, in whatever way.
  */
 #include "postgres.h"
 
@@ -20,6 +23,9 @@
 #include "search/search.h"
 
 static TimeoutId timer = MAX_TIMEOUTS;
+
+/* When the timer is to go off; 0: it is off. */
+static TimestampTz armed = 0;
 
 /* The deadline of the search that runs has passed. */
 static volatile sig_atomic_t is_over = false;
@@ -41,6 +47,17 @@ stop_timer(void)
 	disable_timeout(timer, false);
 	if (is_over)
 		QueryCancelPending = false;
+	is_over = false;
+}
+
+/* The search inside is over: back to the deadline of the one around it; 0: none. */
+static void
+return_timer(TimestampTz around)
+{
+	stop_timer();
+	armed = around;
+	if (around != 0)
+		enable_timeout_at(timer, around);
 }
 
 static void
@@ -59,28 +76,31 @@ trident_search_run_until(TimestampTz deadline, const TridentSearchPlan *plan,
 {
 	MemoryContext context = CurrentMemoryContext;
 	const Datum *query = &plan->target->query;
+	TimestampTz around = armed;
 	volatile bool is_pass = false;
 
 	if (deadline == 0)
 		return trident_search_run(plan, statement, query, &top, 1);
 	if (timer == MAX_TIMEOUTS)
 		timer = RegisterTimeout(USER_TIMEOUT, cancel);
-	is_over = false;
-	enable_timeout_at(timer, deadline);
+	armed = around != 0 ? Min(around, deadline) : deadline;
+	enable_timeout_at(timer, armed);
 	PG_TRY();
 	{
 		is_pass = trident_search_run(plan, statement, query, &top, 1);
 	}
 	PG_CATCH();
 	{
-		stop_timer();
-		if (!is_over || geterrcode() != ERRCODE_QUERY_CANCELED)
+		bool		is_ours = is_over && geterrcode() == ERRCODE_QUERY_CANCELED;
+
+		return_timer(around);
+		if (!is_ours)
 			PG_RE_THROW();
 		MemoryContextSwitchTo(context);
 		FlushErrorState();
 		raise_over(plan->target);
 	}
 	PG_END_TRY();
-	stop_timer();
+	return_timer(around);
 	return is_pass;
 }
