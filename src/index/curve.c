@@ -520,11 +520,23 @@ int
 trident_index_curve_patience(const TridentIndexMeta *meta, double target,
 							 double *mean)
 {
+	double		patience;
+	double		least;
+
 	if (target >= 1 || meta->nlists < FEW_LISTS || meta->patience[0] <= 0)
 		return 0;
+
+	/*
+	 * Rows in clusters ask for next to none, which a query that is in no
+	 * cluster would suffer from: a list more for each time that the share that
+	 * may be missed is halved.
+	 */
+	patience = row_lists(meta, meta->patience, target);
+	least = -log2(1 - target);
 	if (mean)
-		*mean = row_lists(meta, meta->patient_lists, target);
-	return (int) Max(1, Min(ceil(row_lists(meta, meta->patience, target)), meta->nlists));
+		*mean = Min(row_lists(meta, meta->patient_lists, target) +
+					Max(least - patience, 0), meta->nlists);
+	return (int) Max(1, Min(ceil(Max(patience, least)), meta->nlists));
 }
 
 /*

@@ -99,6 +99,15 @@ check_recall('vector(64)', '<->', condition => $_)
 check_recall('vector(64)', '<->', k => 10000, exhausts => 1);
 check_rows($node, 'vector(64)');
 
+# Queries that are near to none of the clusters that the rows are in.
+psql(<<'END');
+ALTER TABLE query RENAME TO near;
+CREATE TABLE query AS SELECT n.id, (SELECT array_agg(4 * random() - 2 + 0 * d * n.id) FROM generate_series(1, 64) AS d)::vector(64) AS v
+	FROM near AS n, setseed(0.7);
+END
+check_recall('queries beside all clusters', '<->', targets => [ 90, 95 ]);
+psql('DROP TABLE query; ALTER TABLE near RENAME TO query');
+
 # By inner product with rows of very different norms, and queries shorter than
 # all of them: as exact as ever, by codes that tell rows apart.
 psql(<<'END');
