@@ -11,7 +11,7 @@
 #include "ingest/failure.h"
 
 /* Write a text; one that is too long ends with a whole character. */
-static void pg_attribute_printf(3, 0)
+static void __attribute__((format(printf, 3, 0)))
 put(char *to, size_t size, const char *format, va_list args)
 {
 	int			length = vsnprintf(to, size, format, args);
