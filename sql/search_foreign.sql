@@ -11,7 +11,7 @@ BEGIN
 		OPTIONS (host %L, port %L, dbname %L, extensions ''trident'')',
 		split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'), current_database());
 END $$;
-CREATE USER MAPPING FOR CURRENT_USER SERVER search_loop;
+CREATE USER MAPPING FOR CURRENT_USER SERVER search_loop OPTIONS (user :'USER');
 CREATE TABLE there (id integer PRIMARY KEY, embedding vector(2), title text);
 INSERT INTO there SELECT i, ARRAY[i, 0]::vector, 'there' || i FROM generate_series(11, 20) i;
 CREATE TABLE item (id integer, embedding vector(2), title text) PARTITION BY RANGE (id);

@@ -12,7 +12,7 @@ BEGIN
 	EXECUTE format('CREATE SERVER %I FOREIGN DATA WRAPPER postgres_fdw
 		OPTIONS (host %L, port %L, dbname %L, extensions ''trident''%s)', name,
 		split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'), current_database(), more);
-	EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER %I', name);
+	EXECUTE format('CREATE USER MAPPING FOR CURRENT_USER SERVER %I OPTIONS (user %L)', name, current_user);
 END $$;
 SELECT loop_server('node_a');
 SELECT loop_server('node_b');

@@ -16,7 +16,7 @@ ALTER DATABASE :"db" SET session_preload_libraries = trident;
 SELECT format('CREATE SERVER simple_node FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host %L, port %L, dbname %L)',
 	split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'), current_database()) AS make \gset
 :make;
-CREATE USER MAPPING FOR CURRENT_USER SERVER simple_node;
+CREATE USER MAPPING FOR CURRENT_USER SERVER simple_node OPTIONS (user :'USER');
 CREATE TABLE item (id integer NOT NULL, gone integer, embedding vector(2), note text) PARTITION BY HASH (id);
 CREATE TABLE item_0 PARTITION OF item (PRIMARY KEY (id)) FOR VALUES WITH (MODULUS 3, REMAINDER 0);
 ALTER TABLE item DROP gone;

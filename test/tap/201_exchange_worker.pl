@@ -88,7 +88,7 @@ BEGIN
 	END LOOP;
 END $$;
 SQL
-like(bench('postgres', <<'SQL', 50, 4), qr/actually processed: 200\/200.*number of failed transactions: 0/s, 'fifty roles take turns');
+like(bench((getpwuid($>))[0], <<'SQL', 50, 4), qr/actually processed: 200\/200.*number of failed transactions: 0/s, 'fifty roles take turns');
 \set role :client_id + 1
 SET ROLE r:role;
 SELECT 1 / (SELECT count(*) FROM probe('{n1}', 'SELECT current_user') WHERE value = 'r' || :role);

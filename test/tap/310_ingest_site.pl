@@ -16,12 +16,12 @@ $node->append_conf('postgresql.conf', "fsync = off\n");
 $node->start;
 system_or_bail('test/tools/photo', 'site', $folder, 70);
 
-$node->safe_psql('postgres', 'CREATE EXTENSION trident; CREATE ROLE ada; CREATE ROLE gone;');
+$node->safe_psql('postgres', 'CREATE EXTENSION trident; CREATE ROLE site_owner; CREATE ROLE gone;');
 $node->safe_psql('postgres', <<"END");
 INSERT INTO trident.folder_class VALUES ('orbit', 'circle', '#010203', true), ('scan', 'field', '#040506', false);
 \\set folder '$folder'
 \\i test/tools/load-site.sql
-UPDATE trident.site SET owner = 'ada';
+UPDATE trident.site SET owner = 'site_owner';
 INSERT INTO trident.site (owner, source, path) VALUES ('gone', 'files', '/gone');
 INSERT INTO trident.ingest_error (site, path, kind, reason) VALUES (1, 'x', 'image', 'zero');
 END
@@ -46,7 +46,7 @@ is($node->safe_psql('restored', "SELECT md5(trident_flight_path(1, f)) FROM unne
 
 # Where an owner does not exist, nobody but a superuser sees its rows.
 $node->safe_psql('postgres', 'DROP ROLE gone');
-is($node->safe_psql('restored', 'SET ROLE ada; SELECT count(*) FROM trident.site; SELECT count(*) FROM trident.photo'), "1\n70", 'an owner sees its own');
+is($node->safe_psql('restored', 'SET ROLE site_owner; SELECT count(*) FROM trident.site; SELECT count(*) FROM trident.photo'), "1\n70", 'an owner sees its own');
 is($node->safe_psql('restored', 'SELECT count(*) FROM trident.site'), 3, 'a superuser sees all');
 
 SKIP:
