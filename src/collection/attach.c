@@ -52,7 +52,7 @@ static const char *const collection_query =
 
 /* $1: the collection.  A row for each shard: number, uuid of its node. */
 static const char *const shards_query =
-"SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM 'remainder ([0-9]+)[)]$')::int,"
+"SELECT " TRIDENT_COLLECTION_NUMBER_SQL ","
 " CASE WHEN f.ftrelid IS NULL THEN i.uuid ELSE s.uuid END"
 " FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid CROSS JOIN trident.node_identity i"
 "  LEFT JOIN pg_foreign_table f ON f.ftrelid = c.oid LEFT JOIN pg_foreign_server v ON v.oid = f.ftserver"

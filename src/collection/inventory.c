@@ -30,16 +30,9 @@
 #define NUMBER_CHECK "trident_shard_number"
 
 const char *const trident_collection_inventory_query =
-"SELECT 'column', a.attname::text, concat(format_type(a.atttypid, a.atttypmod),"
-"   CASE WHEN a.attcollation <> t.typcollation THEN format(' COLLATE %I.%I', cn.nspname, c.collname) END,"
-"   CASE WHEN a.attgenerated <> ''"
-"    THEN format(' GENERATED ALWAYS AS (%s) %s', pg_get_expr(d.adbin, d.adrelid),"
-"     CASE a.attgenerated WHEN 'v' THEN 'VIRTUAL' ELSE 'STORED' END) END),"
+"SELECT 'column', a.attname::text, concat(" TRIDENT_COLLECTION_TYPE_SQL "),"
 "  a.attnotnull"
-" FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
-"  LEFT JOIN pg_collation c ON c.oid = a.attcollation"
-"  LEFT JOIN pg_namespace cn ON cn.oid = c.collnamespace"
-"  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
+TRIDENT_COLLECTION_TYPE_FROM_SQL
 " WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped"
 " UNION ALL"
 " SELECT CASE k.contype WHEN 'c' THEN 'check' ELSE 'key' END, k.conname::text,"

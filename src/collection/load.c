@@ -33,13 +33,11 @@ PG_FUNCTION_INFO_V1(trident_collection_upsert);
  */
 static const char *const column_query =
 "SELECT a.attname, a.atttypid,"
-" CASE WHEN a.attcollation <> t.typcollation THEN format(' COLLATE %I.%I', n.nspname, c.collname) END,"
+TRIDENT_COLLECTION_COLLATE_SQL ","
 " CASE WHEN a.attidentity <> '' THEN format('pg_catalog.nextval(%L::pg_catalog.regclass)',"
 "   pg_get_serial_sequence(a.attrelid::regclass::text, a.attname))"
 "  ELSE coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(t.typdefaultbin, 0), 'NULL') END"
-" FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
-"  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
-"  LEFT JOIN pg_collation c ON c.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = c.collnamespace"
+TRIDENT_COLLECTION_TYPE_FROM_SQL
 " WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''"
 " ORDER BY a.attnum";
 

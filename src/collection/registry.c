@@ -161,7 +161,7 @@ find_shards(Oid table)
 
 	trident_base_sql_begin(&sql);
 	rows = trident_base_sql_rows(
-		"SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM 'remainder ([0-9]+)[)]$')::int,"
+		"SELECT " TRIDENT_COLLECTION_NUMBER_SQL ","
 		"  c.oid, coalesce(s.srvname, 'local'), coalesce(s.oid, 0), coalesce(o.option_value, c.relname)"
 		" FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
 		"  LEFT JOIN pg_foreign_table f ON f.ftrelid = c.oid"

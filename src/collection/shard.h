@@ -63,6 +63,27 @@ typedef struct TridentCollection
 	List	   *shards;			/* of TridentCollectionShard *, by number */
 } TridentCollection;
 
+/*
+ * Parts of queries.  The number of the shard whose leaf is c, of pg_class; and of
+ * column a, of pg_attribute: its collation if that is not its type's, and its
+ * type, with that and with what is computed for it.  t is its pg_type, c and cn
+ * its collation and the schema of that, d its pg_attrdef.
+ */
+#define TRIDENT_COLLECTION_NUMBER_SQL \
+	"substring(pg_get_expr(c.relpartbound, c.oid) FROM 'remainder ([0-9]+)[)]$')::int"
+#define TRIDENT_COLLECTION_COLLATE_SQL \
+	" CASE WHEN a.attcollation <> t.typcollation THEN format(' COLLATE %I.%I', cn.nspname, c.collname) END"
+#define TRIDENT_COLLECTION_TYPE_SQL \
+	"format_type(a.atttypid, a.atttypmod)," TRIDENT_COLLECTION_COLLATE_SQL "," \
+	" CASE WHEN a.attgenerated <> ''" \
+	"  THEN format(' GENERATED ALWAYS AS (%s) %s', pg_get_expr(d.adbin, d.adrelid)," \
+	"   CASE a.attgenerated WHEN 'v' THEN 'VIRTUAL' ELSE 'STORED' END) END"
+#define TRIDENT_COLLECTION_TYPE_FROM_SQL \
+	" FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid" \
+	"  LEFT JOIN pg_collation c ON c.oid = a.attcollation" \
+	"  LEFT JOIN pg_namespace cn ON cn.oid = c.collnamespace" \
+	"  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
+
 /* registry.c */
 
 /*

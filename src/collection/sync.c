@@ -16,13 +16,13 @@
 #include "access/xact.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
-#include "commands/event_trigger.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "base/compat.h"
+#include "base/event.h"
 #include "base/fault.h"
 #include "base/sql.h"
 #include "collection/inventory.h"
@@ -188,16 +188,6 @@ trident_collection_sync(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-static void
-check_called(FunctionCallInfo fcinfo)
-{
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function can only be called as an event trigger"),
-				 errhint("Use trident_collection_sync().")));
-}
-
 /*
  * The collections whose tables, or indexes of those, the command was about.
  * Rows: the table, and whether the command was about a column by name.
@@ -284,10 +274,8 @@ refuse_detach(const AlterTableStmt *alter)
 Datum
 trident_collection_ddl_start(PG_FUNCTION_ARGS)
 {
-	Node	   *statement;
+	Node	   *statement = trident_base_event(fcinfo)->parsetree;
 
-	check_called(fcinfo);
-	statement = ((EventTriggerData *) fcinfo->context)->parsetree;
 	if (IsA(statement, DropStmt))
 		note_indexes((DropStmt *) statement);
 	else if (IsA(statement, AlterTableStmt) && !trident_collection_is_quiet())
@@ -302,10 +290,8 @@ trident_collection_ddl_end(PG_FUNCTION_ARGS)
 	TridentBaseSql sql;
 	List	   *tables = list_copy(losing_index);
 	ListCell   *lc;
-	CommandTag	tag;
+	CommandTag	tag = trident_base_event(fcinfo)->tag;
 
-	check_called(fcinfo);
-	tag = ((EventTriggerData *) fcinfo->context)->tag;
 	list_free(losing_index);
 	losing_index = NIL;
 	if (trident_collection_is_quiet())
@@ -411,7 +397,7 @@ trident_collection_ddl_drop(PG_FUNCTION_ARGS)
 	TridentBaseRows *dropped;
 	TridentBaseSql sql;
 
-	check_called(fcinfo);
+	(void) trident_base_event(fcinfo);
 	if (trident_collection_is_quiet())
 		PG_RETURN_NULL();
 	refuse_lost_leaves();

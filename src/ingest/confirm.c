@@ -20,7 +20,6 @@
 
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
-#include "commands/event_trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
@@ -29,6 +28,7 @@
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
+#include "base/event.h"
 #include "ingest/option.h"
 #include "ingest/source.h"
 
@@ -102,25 +102,20 @@ PG_FUNCTION_INFO_V1(trident_ingest_mapping_changed);
 Datum
 trident_ingest_mapping_changed(PG_FUNCTION_ARGS)
 {
-	EventTriggerData *trigger = (EventTriggerData *) fcinfo->context;
+	Node	   *command = trident_base_event(fcinfo)->parsetree;
 	CreateUserMappingStmt *statement;
 	ForeignServer *server;
 
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("this function is called by an event trigger only"),
-				 errhint("Use trident_sftp_confirm().")));
-	if (IsA(trigger->parsetree, AlterUserMappingStmt))
+	if (IsA(command, AlterUserMappingStmt))
 	{
-		AlterUserMappingStmt *change = (AlterUserMappingStmt *) trigger->parsetree;
+		AlterUserMappingStmt *change = (AlterUserMappingStmt *) command;
 
 		if (is_source(GetForeignServerByName(change->servername, true)))
 			check_options(change->options);
 	}
-	if (!IsA(trigger->parsetree, CreateUserMappingStmt))
+	if (!IsA(command, CreateUserMappingStmt))
 		PG_RETURN_VOID();
-	statement = (CreateUserMappingStmt *) trigger->parsetree;
+	statement = (CreateUserMappingStmt *) command;
 	server = GetForeignServerByName(statement->servername, true);
 	if (!is_source(server) || !has_created())
 		PG_RETURN_VOID();

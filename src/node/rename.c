@@ -9,13 +9,13 @@
  */
 #include "postgres.h"
 
-#include "commands/event_trigger.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
 #include "nodes/parsenodes.h"
 #include "nodes/value.h"
 
 #include "base/compat.h"
+#include "base/event.h"
 #include "base/sql.h"
 #include "exchange/exchange.h"
 #include "node/node.h"
@@ -60,16 +60,10 @@ follow(const char *old, const char *new)
 Datum
 trident_node_ddl_end(PG_FUNCTION_ARGS)
 {
-	Node	   *statement;
+	Node	   *statement = trident_base_event(fcinfo)->parsetree;
 	const char *name = NULL;
 	ForeignServer *server;
 
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function can only be called as an event trigger"),
-				 errhint("Use ALTER SERVER ... RENAME TO.")));
-	statement = ((EventTriggerData *) fcinfo->context)->parsetree;
 	if (IsA(statement, CreateForeignServerStmt))
 		name = ((CreateForeignServerStmt *) statement)->servername;
 	else if (IsA(statement, RenameStmt) &&
