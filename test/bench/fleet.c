@@ -2,11 +2,12 @@
  * fleet.c
  *	  The command that searches a fleet: many clients, every answer checked.
  *
- * Clients are threads with a connection each, or with -O one that is opened
- * and closed for each query.  They take the next query of a shared counter
- * until all are done.  Parameter $1 is the vector, binary; of the result the
- * first column is the id, as text or as a binary integer, the second the
- * distance.
+ * Clients are processes with a connection each, or with -O one that is opened
+ * and closed for each query; threads would contend for the locks of one
+ * OpenSSL while they log in, which clients of a server do not.  They take the
+ * next query of a shared counter until all are done.  Parameter $1 is the
+ * vector, binary; of the result the first column is the id, as text or as a
+ * binary integer, the second the distance.
  *
  * An answer is right when it has k different rows, nearest first, each at the
  * distance it says, and none farther than the k-th true neighbour; all of it
@@ -15,18 +16,21 @@
  * An error is counted, and the client goes on with a new connection.
  */
 #include <math.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "bench.h"
 
 /* How far the distance of a row may be from that computed here, in parts. */
 #define TOLERANCE	1e-5
 
+/* In memory that all clients share. */
 typedef struct Fleet
 {
 	const Options *opt;
@@ -42,18 +46,29 @@ typedef struct Fleet
 	atomic_llong failed;
 	atomic_llong near;			/* rows no farther than the k-th */
 	double		deadline;		/* start no query after this; 0: none */
-	pthread_mutex_t complaint;	/* held to print the first one */
-	bool		has_complained;
+	atomic_flag complained;
 } Fleet;
 
 typedef struct Client
 {
-	pthread_t	thread;
+	pid_t		pid;
 	Fleet	   *fleet;
 	PGconn	   *conn;
 	float	   *row;
 	float	   *query;
 } Client;
+
+/* Zeroed memory that processes forked later share with this one. */
+static void *
+must_share(size_t bytes)
+{
+	void	   *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+						 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		die("out of memory", NULL);
+	return p;
+}
 
 static double
 distance(const float *a, const float *b, int dim)
@@ -72,9 +87,7 @@ fleet_init(Fleet *f, const Options *opt)
 	float	   *v;
 	float	   *w;
 
-	memset(f, 0, sizeof(*f));
 	f->opt = opt;
-	pthread_mutex_init(&f->complaint, NULL);
 	vecs_open(&f->base, opt->base);
 	vecs_open(&f->queries, opt->queries);
 	snprintf(path, sizeof(path), "%s.ivecs", opt->truth);
@@ -98,7 +111,7 @@ fleet_init(Fleet *f, const Options *opt)
 	}
 	free(v);
 	free(w);
-	f->latency = must_alloc(sizeof(double) * opt->count);
+	f->latency = must_share(sizeof(double) * opt->count);
 	for (int64_t i = 0; i < opt->count; i++)
 		f->latency[i] = -1;
 }
@@ -107,11 +120,8 @@ fleet_init(Fleet *f, const Options *opt)
 static void
 complain(Fleet *f, const char *what, const char *detail)
 {
-	pthread_mutex_lock(&f->complaint);
-	if (!f->has_complained)
+	if (!atomic_flag_test_and_set(&f->complained))
 		fprintf(stderr, "bench: first of the failures: %s: %s\n", what, detail);
-	f->has_complained = true;
-	pthread_mutex_unlock(&f->complaint);
 }
 
 static void
@@ -250,10 +260,9 @@ ask(Client *c, int64_t q)
 	return wrong == NULL;
 }
 
-static void *
-client_main(void *arg)
+static void
+client_main(Client *c)
 {
-	Client	   *c = arg;
 	Fleet	   *f = c->fleet;
 
 	for (;;)
@@ -262,7 +271,7 @@ client_main(void *arg)
 		double		began = now_s();
 
 		if (i >= f->opt->count || (f->deadline > 0 && began > f->deadline))
-			return NULL;
+			return;
 		if (ask(c, i % f->queries.n))
 			f->latency[i] = now_s() - began;
 	}
@@ -277,13 +286,13 @@ compare_double(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* CPU seconds that this process used so far. */
+/* CPU seconds of the clients that ended. */
 static double
-own_cpu(void)
+clients_cpu(void)
 {
 	struct rusage usage;
 
-	getrusage(RUSAGE_SELF, &usage);
+	getrusage(RUSAGE_CHILDREN, &usage);
 	return usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
 		(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
@@ -316,44 +325,62 @@ print_fleet(Fleet *f, int64_t ran, double seconds, double cpu)
 	putchar('\n');
 }
 
+/* A process that is the client until no query is left. */
+static void
+start_client(Client *c)
+{
+	c->pid = fork();
+	if (c->pid < 0)
+		die("could not start a client", NULL);
+	if (c->pid > 0)
+		return;
+	client_main(c);
+	close_client(c);
+	_exit(0);
+}
+
+static void
+await_client(Client *c)
+{
+	int			status;
+
+	if (waitpid(c->pid, &status, 0) < 0 || status != 0)
+		die("a client crashed", NULL);
+}
+
 /* Runs -c queries over -n clients and prints one line. */
 void
 cmd_fleet(const Options *opt)
 {
-	Fleet		fleet;
+	Fleet	   *fleet = must_share(sizeof(Fleet));
 	Client	   *clients = must_alloc(sizeof(Client) * opt->conns);
 	double		began;
-	double		cpu;
-	int64_t		ran;
+	double		seconds;
+	int64_t		ran = 0;
 
-	fleet_init(&fleet, opt);
+	fleet_init(fleet, opt);
 	for (int i = 0; i < opt->conns; i++)
 	{
 		Client	   *c = &clients[i];
 
-		c->fleet = &fleet;
-		c->row = must_alloc(sizeof(float) * fleet.base.dim);
-		c->query = must_alloc(sizeof(float) * fleet.base.dim);
+		c->fleet = fleet;
+		c->row = must_alloc(sizeof(float) * fleet->base.dim);
+		c->query = must_alloc(sizeof(float) * fleet->base.dim);
 		for (int w = 0; w < opt->warm && !opt->reopen; w++)
-			ask(c, w % fleet.queries.n);
+			ask(c, w % fleet->queries.n);
 	}
-	atomic_store(&fleet.near, 0);
+	atomic_store(&fleet->near, 0);
 	began = now_s();
-	cpu = own_cpu();
 	if (opt->limit_s > 0)
-		fleet.deadline = began + opt->limit_s;
+		fleet->deadline = began + opt->limit_s;
 	for (int i = 0; i < opt->conns; i++)
-		if (pthread_create(&clients[i].thread, NULL, client_main, &clients[i]) != 0)
-			die("could not start a thread", NULL);
+		start_client(&clients[i]);
 	for (int i = 0; i < opt->conns; i++)
-		pthread_join(clients[i].thread, NULL);
-	cpu = own_cpu() - cpu;
-	ran = 0;
+		await_client(&clients[i]);
+	seconds = now_s() - began;
 	for (int64_t i = 0; i < opt->count; i++)
-		ran += fleet.latency[i] >= 0;
-	ran += fleet.wrong + fleet.failed;
-	print_fleet(&fleet, ran, now_s() - began, cpu);
-	for (int i = 0; i < opt->conns; i++)
-		close_client(&clients[i]);
+		ran += fleet->latency[i] >= 0;
+	ran += fleet->wrong + fleet->failed;
+	print_fleet(fleet, ran, seconds, clients_cpu());
 	free(clients);
 }
