@@ -123,7 +123,10 @@ ALTER EVENT TRIGGER trident_collection_ddl_drop DISABLE;
 DROP TABLE :leaf;
 ALTER EVENT TRIGGER trident_collection_ddl_drop ENABLE;
 SELECT shard, node, rows IS NULL AS no_rows, ok, detail FROM trident_collection_status('found') WHERE NOT ok;
+SAVEPOINT refused;
 SELECT count(*) FROM trident_search('found', '[1,1]', k => 20);
+ROLLBACK TO refused;
+SELECT trident_collection_load('found', $$SELECT i, '[1,2]'::vector FROM generate_series(11, 30) i$$);
 ROLLBACK;
 DROP TABLE found;
 
