@@ -162,7 +162,7 @@ CREATE FUNCTION trident.collection_ddl_drop()
 RETURNS event_trigger
 	AS 'MODULE_PATHNAME', 'trident_collection_ddl_drop' LANGUAGE C;
 COMMENT ON FUNCTION trident.collection_ddl_drop() IS
-	'records the shards of a collection that is dropped for trident_collection_cleanup(); error 2BP01 for what drops shards without it';
+	'records the shards of a collection that is dropped for trident_collection_cleanup(), and takes from shards what a collection lost with something else; error 2BP01 for what drops shards without it';
 
 CREATE EVENT TRIGGER trident_collection_ddl_start ON ddl_command_start
 	WHEN TAG IN ('DROP INDEX', 'ALTER TABLE')
@@ -179,4 +179,4 @@ COMMENT ON EVENT TRIGGER trident_collection_ddl_end IS
 CREATE EVENT TRIGGER trident_collection_ddl_drop ON sql_drop
 	EXECUTE FUNCTION trident.collection_ddl_drop();
 COMMENT ON EVENT TRIGGER trident_collection_ddl_drop IS
-	'records what dropped collections leave on nodes';
+	'records what dropped collections leave on nodes, and keeps the shards of others what their tables are';

@@ -299,10 +299,21 @@ add_column(const TridentCollection *collection, const char *table,
 	return statements;
 }
 
+static void pg_attribute_noreturn()
+refuse_old_column(const TridentCollection *collection, const char *column)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("cannot add column \"%s\" to the shards of %s, which still have one of that name",
+					column, collection->name),
+			 errdetail("It was dropped in this transaction, or a node did not follow when it was; its values would come back."),
+			 errhint("Add the column in another transaction than the one that drops it, and run trident_collection_sync() between them if a node did not follow.")));
+}
+
 /* The columns that are wanted and not there, or there in another form. */
 static void
 repair_columns(const TridentCollection *collection, const char *table,
-			   List *wanted, List *there, List **before)
+			   List *wanted, List *there, List *added, List **before)
 {
 	ListCell   *lc;
 
@@ -315,6 +326,8 @@ repair_columns(const TridentCollection *collection, const char *table,
 			continue;
 		if (twin == NULL)
 			*before = list_concat(*before, add_column(collection, table, item));
+		else if (trident_collection_has_name(added, item->name))
+			refuse_old_column(collection, item->name);
 		else if (strcmp(twin->definition, item->definition) != 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -353,11 +366,25 @@ repair_checks(const char *table, List *wanted, List *there, List **before)
 	}
 }
 
+char *
+trident_collection_removal(const TridentCollectionShard *shard,
+						   const TridentCollectionItem *item)
+{
+	if (is_kind(item, "column"))
+		return psprintf("ALTER TABLE %s DROP COLUMN %s",
+						quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, shard->table),
+						quote_identifier(item->name));
+	if (is_kind(item, "index") || is_kind(item, "broken index"))
+		return psprintf("DROP INDEX IF EXISTS %s", item->name);
+	return NULL;
+}
+
 /* Indexes as a multiset: what is missing is made, what is too much goes. */
 static void
-repair_indexes(const char *table, List *wanted, List *there,
+repair_indexes(const TridentCollectionShard *shard, List *wanted, List *there,
 			   List **before, List **after)
 {
+	const char *table = quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, shard->table);
 	List	   *done = NIL;
 	ListCell   *lc;
 
@@ -367,7 +394,7 @@ repair_indexes(const char *table, List *wanted, List *there,
 		int			missing;
 
 		if (is_kind(item, "broken index"))
-			*after = lappend(*after, psprintf("DROP INDEX IF EXISTS %s", item->name));
+			*after = lappend(*after, trident_collection_removal(shard, item));
 		if (!is_kind(item, "index") ||
 			trident_collection_has_name(done, item->definition))
 			continue;
@@ -388,7 +415,7 @@ repair_indexes(const char *table, List *wanted, List *there,
 				if (missing < 0 && is_kind(extra, "index") &&
 					strcmp(extra->definition, item->definition) == 0)
 				{
-					*after = lappend(*after, psprintf("DROP INDEX IF EXISTS %s", extra->name));
+					*after = lappend(*after, trident_collection_removal(shard, extra));
 					missing++;
 				}
 			}
@@ -399,14 +426,14 @@ repair_indexes(const char *table, List *wanted, List *there,
 void
 trident_collection_repair(const TridentCollection *collection,
 						  const TridentCollectionShard *shard,
-						  List *wanted, List *there,
+						  List *wanted, List *there, List *added,
 						  List **before, List **after)
 {
 	const char *table = quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, shard->table);
 	ListCell   *lc;
 
 	*before = *after = NIL;
-	repair_columns(collection, table, wanted, there, before);
+	repair_columns(collection, table, wanted, there, added, before);
 	repair_checks(table, wanted, there, before);
 	if (named(there, "check", NUMBER_CHECK) == NULL)
 		*before = lappend(*before,
@@ -414,17 +441,17 @@ trident_collection_repair(const TridentCollection *collection,
 								   " CHECK (trident.shard_number(%d, %s) = %d)", table,
 								   collection->modulus, collection->hash_columns,
 								   shard->number));
-	repair_indexes(table, wanted, there, before, after);
+	repair_indexes(shard, wanted, there, before, after);
 	foreach(lc, there)
 	{
 		TridentCollectionItem *item = lfirst(lc);
-		const char *name = quote_identifier(item->name);
 
 		if (is_kind(item, "check") && strcmp(item->name, NUMBER_CHECK) != 0 &&
 			named(wanted, "check", item->name) == NULL)
-			*before = lappend(*before, psprintf("ALTER TABLE %s DROP CONSTRAINT %s", table, name));
+			*before = lappend(*before, psprintf("ALTER TABLE %s DROP CONSTRAINT %s", table,
+												quote_identifier(item->name)));
 		else if (is_kind(item, "column") && named(wanted, "column", item->name) == NULL)
-			*after = lappend(*after, psprintf("ALTER TABLE %s DROP COLUMN %s", table, name));
+			*after = lappend(*after, trident_collection_removal(shard, item));
 	}
 	if (!has_kind(there, "key"))
 		*before = lappend(*before,

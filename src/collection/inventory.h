@@ -39,12 +39,21 @@ extern char *trident_collection_drift(const TridentCollection *collection,
 
 /*
  * What makes it the same: statements that only add, to be run before the
- * commit, and those that take away, for after it.  Raises an error where that
- * would lose data: another type, a volatile default.
+ * commit, and those that take away, for after it.  added are the columns (of
+ * char *) that are new in the collection, whatever the shard has under their
+ * names.  Raises an error where data would be lost or wrong: another type, a
+ * volatile default, an old column under the name of a new one.
  */
 extern void trident_collection_repair(const TridentCollection *collection,
 									  const TridentCollectionShard *shard,
-									  List *wanted, List *there,
+									  List *wanted, List *there, List *added,
 									  List **before, List **after);
+
+/*
+ * The statement among those for after the commit that takes away a part that
+ * a shard has, or NULL if it would be none of them.
+ */
+extern char *trident_collection_removal(const TridentCollectionShard *shard,
+										const TridentCollectionItem *item);
 
 #endif							/* TRIDENT_COLLECTION_INVENTORY_H */

@@ -149,6 +149,26 @@ trident_collection_close_links(void)
 	links = NIL;
 }
 
+void
+trident_collection_forget_after(const TridentCollectionShard *shard, const char *sql)
+{
+	ListCell   *lc;
+	ListCell   *after;
+
+	foreach(lc, links)
+	{
+		TridentCollectionLink *link = lfirst(lc);
+
+		if (link->server != shard->server)
+			continue;
+		foreach(after, link->afters)
+		{
+			if (strcmp(lfirst(after), sql) == 0)
+				link->afters = foreach_delete_current(link->afters, after);
+		}
+	}
+}
+
 TridentExchangeSession *
 trident_collection_session(TridentCollectionLink *link)
 {

@@ -174,6 +174,13 @@ extern void trident_collection_run_all(List *shards, List *statements);
 /* Make the schema of shards where it is missing, here and on the nodes. */
 extern void trident_collection_make_schema(List *shards);
 
+/*
+ * What was left for after our commit (trident_collection_after_commit) on the
+ * shard's node, by whichever role, is not to be done any more.
+ */
+extern void trident_collection_forget_after(const TridentCollectionShard *shard,
+											const char *sql);
+
 /* A temporary table was used there: the transaction cannot be prepared. */
 extern void trident_collection_uses_temporary(TridentCollectionLink *link);
 

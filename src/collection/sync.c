@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/index.h"
@@ -20,6 +21,7 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 
 #include "base/compat.h"
 #include "base/event.h"
@@ -90,13 +92,80 @@ refuse_partitions(const TridentCollection *collection)
 			 errhint("Move shards with trident_collection_move_shard().")));
 }
 
-/* Make all remote shards what the table is; local ones follow by themselves. */
+/* Was the row of that column written by this transaction? */
+static bool
+is_column_touched(Oid table, const char *column)
+{
+	HeapTuple	tuple = SearchSysCacheAttName(table, column);
+	bool		touched = HeapTupleIsValid(tuple) &&
+		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return touched;
+}
+
+/*
+ * The columns that ALTER TABLE has added, of char *.  What a shard has under
+ * such a name is another column.
+ */
+static List *
+added_columns(const TridentCollection *collection, const AlterTableStmt *alter)
+{
+	List	   *added = NIL;
+	ListCell   *lc;
+
+	foreach(lc, alter->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		/* one that was there before is not added IF NOT EXISTS */
+		if (cmd->subtype == AT_AddColumn &&
+			is_column_touched(collection->oid, castNode(ColumnDef, cmd->def)->colname))
+			added = lappend(added, castNode(ColumnDef, cmd->def)->colname);
+	}
+	/* the server does that last, and the default that the rows got is gone */
+	foreach(lc, alter->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		if (cmd->subtype == AT_ColumnDefault && trident_collection_has_name(added, cmd->name))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot add column \"%s\" to the shards of %s and change its default in one command",
+							cmd->name, collection->name),
+					 errhint("Change the default in a second statement.")));
+	}
+	return added;
+}
+
+/* What earlier commands of this transaction left to take away is decided anew. */
 static void
-sync_shards(const TridentCollection *collection, ReturnSetInfo *result)
+forget_removals(const TridentCollectionShard *shard, List *there)
+{
+	ListCell   *lc;
+
+	foreach(lc, there)
+	{
+		char	   *removal = trident_collection_removal(shard, lfirst(lc));
+
+		if (removal)
+			trident_collection_forget_after(shard, removal);
+	}
+}
+
+/*
+ * Make all remote shards what the table is; local ones follow by themselves.
+ * alter is the command that has changed it, if it was one.
+ */
+static void
+sync_shards(const TridentCollection *collection, const AlterTableStmt *alter,
+			ReturnSetInfo *result)
 {
 	List	   *wanted = trident_collection_inventory(collection->oid);
 	List	   *shards = NIL;
 	List	   *statements = NIL;
+	List	   *added = NIL;
 	ListCell   *lc;
 
 	if (list_length(collection->shards) != collection->modulus)
@@ -106,15 +175,19 @@ sync_shards(const TridentCollection *collection, ReturnSetInfo *result)
 		if (OidIsValid(((TridentCollectionShard *) lfirst(lc))->server))
 			shards = lappend(shards, lfirst(lc));
 	}
+	if (shards != NIL && alter)
+		added = added_columns(collection, alter);
 	foreach(lc, shards)
 	{
 		TridentCollectionShard *shard = lfirst(lc);
+		List	   *there = inventory_there(shards, shard);
 		List	   *before;
 		List	   *after;
 		ListCell   *s;
 
-		trident_collection_repair(collection, shard, wanted,
-								  inventory_there(shards, shard), &before, &after);
+		trident_collection_repair(collection, shard, wanted, there, added,
+								  &before, &after);
+		forget_removals(shard, there);
 		statements = lappend(statements, before);
 		foreach(s, before)
 			tell(result, shard, lfirst(s));
@@ -184,26 +257,29 @@ trident_collection_sync(PG_FUNCTION_ARGS)
 	}
 	if (came_by_dump)
 		rename_home(collection);
-	sync_shards(collection, (ReturnSetInfo *) fcinfo->resultinfo);
+	sync_shards(collection, NULL, (ReturnSetInfo *) fcinfo->resultinfo);
 	return (Datum) 0;
 }
 
 /*
- * The collections whose tables, or indexes of those, the command was about.
- * Rows: the table, and whether the command was about a column by name.
+ * The collections whose tables, or indexes or constraints of those, the
+ * command was about.  Rows: the table, and whether the command was about a
+ * column by name.
  */
 static const char *const touched_query =
 "SELECT DISTINCT k.collection::oid, d.object_type = 'table column' AND d.command_tag = 'ALTER TABLE'"
 " FROM pg_event_trigger_ddl_commands() d"
 "  LEFT JOIN pg_index i ON d.classid = 'pg_class'::regclass AND i.indexrelid = d.objid"
-"  JOIN trident.collection k ON d.classid = 'pg_class'::regclass"
-"   AND k.collection IN (d.objid, i.indrelid)"
+"  LEFT JOIN pg_constraint o ON d.classid = 'pg_constraint'::regclass AND o.oid = d.objid"
+"  JOIN trident.collection k ON k.collection IN (i.indrelid, o.conrelid)"
+"   OR (d.classid = 'pg_class'::regclass AND k.collection = d.objid)"
 " ORDER BY 1";
 
 /* DDL was done on a table: on the shards as well, if it is a collection. */
 static void
-follow_ddl(Oid table, CommandTag tag, bool renames_column)
+follow_ddl(Oid table, const EventTriggerData *event, bool renames_column)
 {
+	bool		is_alter = IsA(event->parsetree, AlterTableStmt);
 	TridentCollection *collection = trident_collection_find(table, true);
 
 	if (collection == NULL)
@@ -211,7 +287,7 @@ follow_ddl(Oid table, CommandTag tag, bool renames_column)
 	/* Came by a dump, or is coming: the shards are those of another database. */
 	if (strcmp(collection->node, trident_node_own_uuid()) != 0)
 	{
-		if (tag == CMDTAG_ALTER_TABLE)
+		if (event->tag == CMDTAG_ALTER_TABLE)
 			ereport(WARNING,
 					(errcode(ERRCODE_WARNING),
 					 errmsg("shards of collection %s do not follow, since they belong to another node",
@@ -226,7 +302,7 @@ follow_ddl(Oid table, CommandTag tag, bool renames_column)
 				 errmsg("cannot rename a column of distributed collection %s",
 						collection->name),
 				 errhint("Use trident_collection_undistribute(), rename it, and distribute the collection again.")));
-	sync_shards(collection, NULL);
+	sync_shards(collection, is_alter ? (AlterTableStmt *) event->parsetree : NULL, NULL);
 }
 
 /*
@@ -290,23 +366,23 @@ trident_collection_ddl_end(PG_FUNCTION_ARGS)
 	TridentBaseSql sql;
 	List	   *tables = list_copy(losing_index);
 	ListCell   *lc;
-	CommandTag	tag = trident_base_event(fcinfo)->tag;
+	EventTriggerData *event = trident_base_event(fcinfo);
 
 	list_free(losing_index);
 	losing_index = NIL;
 	if (trident_collection_is_quiet())
 		PG_RETURN_NULL();
-	if (tag == CMDTAG_DROP_INDEX)
+	if (event->tag == CMDTAG_DROP_INDEX)
 	{
 		foreach(lc, tables)
-			follow_ddl(lfirst_oid(lc), tag, false);
+			follow_ddl(lfirst_oid(lc), event, false);
 		PG_RETURN_NULL();
 	}
 	trident_base_sql_begin_as_owner(&sql);
 	touched = trident_base_sql_rows(touched_query, 0, NULL);
 	trident_base_sql_end(&sql);
 	for (int i = 0; i < touched->nrows; i++)
-		follow_ddl((Oid) strtoul(touched->value[i][0], NULL, 10), tag,
+		follow_ddl((Oid) strtoul(touched->value[i][0], NULL, 10), event,
 				   touched->value[i][1][0] == 't');
 	PG_RETURN_NULL();
 }
@@ -317,6 +393,34 @@ static const char *const dropped_query =
 " FROM pg_event_trigger_dropped_objects() d"
 "  JOIN trident.collection k ON d.classid = 'pg_class'::regclass AND k.collection = d.objid AND d.objsubid = 0"
 "  CROSS JOIN trident.node_identity s";
+
+/*
+ * The collections that are there, of which a column or constraint was dropped:
+ * with what it depended on, or by ALTER TABLE.
+ */
+static const char *const reduced_query =
+"SELECT DISTINCT k.collection::oid"
+" FROM pg_event_trigger_dropped_objects() d"
+"  JOIN pg_namespace n ON n.nspname = d.address_names[1]"
+"  JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = d.address_names[2]"
+"  JOIN trident.collection k ON k.collection = c.oid"
+" WHERE d.object_type IN ('table column', 'table constraint') ORDER BY 1";
+
+/* Follow what took a part of a collection with it: no end of a command tells. */
+static void
+follow_cascade(const EventTriggerData *event)
+{
+	TridentBaseRows *reduced;
+	TridentBaseSql sql;
+
+	if (event->tag == CMDTAG_ALTER_TABLE)
+		return;
+	trident_base_sql_begin_as_owner(&sql);
+	reduced = trident_base_sql_rows(reduced_query, 0, NULL);
+	trident_base_sql_end(&sql);
+	for (int i = 0; i < reduced->nrows; i++)
+		follow_ddl((Oid) strtoul(reduced->value[i][0], NULL, 10), event, false);
+}
 
 /* Shards of a collection that was dropped stay until the cleanup. */
 static void
@@ -394,10 +498,10 @@ refuse_lost_leaves(void)
 Datum
 trident_collection_ddl_drop(PG_FUNCTION_ARGS)
 {
+	EventTriggerData *event = trident_base_event(fcinfo);
 	TridentBaseRows *dropped;
 	TridentBaseSql sql;
 
-	(void) trident_base_event(fcinfo);
 	if (trident_collection_is_quiet())
 		PG_RETURN_NULL();
 	refuse_lost_leaves();
@@ -414,5 +518,6 @@ trident_collection_ddl_drop(PG_FUNCTION_ARGS)
 			refuse_drop_of_shards();
 		trident_collection_unregister((Oid) strtoul(row[0], NULL, 10));
 	}
+	follow_cascade(event);
 	PG_RETURN_NULL();
 }
