@@ -29,24 +29,30 @@
 
 #define NUMBER_CHECK "trident_shard_number"
 
-const char *const trident_collection_inventory_query =
-"SELECT 'column', a.attname::text, concat(" TRIDENT_COLLECTION_TYPE_SQL "),"
-"  a.attnotnull"
-TRIDENT_COLLECTION_TYPE_FROM_SQL
-" WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped"
-" UNION ALL"
-" SELECT CASE k.contype WHEN 'c' THEN 'check' ELSE 'key' END, k.conname::text,"
-"  pg_get_constraintdef(k.oid), false"
-" FROM pg_constraint k WHERE k.conrelid = $1::text::regclass AND k.contype IN ('c', 'p')"
-" UNION ALL"
-" SELECT CASE WHEN i.indisvalid OR x.relkind = 'I' THEN 'index' ELSE 'broken index' END,"
-"  format('%I.%I', xn.nspname, x.relname),"
-"  substr(pg_get_indexdef(i.indexrelid), 1 + length(format('CREATE INDEX %I ON %s%I.%I ', x.relname,"
-"   CASE x.relkind WHEN 'I' THEN 'ONLY ' END, n.nspname, r.relname))), false"
-" FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_namespace xn ON xn.oid = x.relnamespace"
-"  JOIN pg_class r ON r.oid = i.indrelid JOIN pg_namespace n ON n.oid = r.relnamespace"
-" WHERE i.indrelid = $1::text::regclass AND NOT i.indisunique AND NOT i.indisexclusion"
-" ORDER BY 1, 2";
+/* The parts of a table, which is an expression of SQL. */
+#define PARTS_OF(table) \
+	"SELECT 'column', a.attname::text, concat(" TRIDENT_COLLECTION_TYPE_SQL ")," \
+	"  a.attnotnull" \
+	TRIDENT_COLLECTION_TYPE_FROM_SQL \
+	" WHERE a.attrelid = " table " AND a.attnum > 0 AND NOT a.attisdropped" \
+	" UNION ALL" \
+	" SELECT CASE k.contype WHEN 'c' THEN 'check' ELSE 'key' END, k.conname::text," \
+	"  pg_get_constraintdef(k.oid), false" \
+	" FROM pg_constraint k WHERE k.conrelid = " table " AND k.contype IN ('c', 'p')" \
+	" UNION ALL" \
+	" SELECT CASE WHEN i.indisvalid OR x.relkind = 'I' THEN 'index' ELSE 'broken index' END," \
+	"  format('%I.%I', xn.nspname, x.relname)," \
+	"  substr(pg_get_indexdef(i.indexrelid), 1 + length(format('CREATE INDEX %I ON %s%I.%I ', x.relname," \
+	"   CASE x.relkind WHEN 'I' THEN 'ONLY ' END, n.nspname, r.relname))), false" \
+	" FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_namespace xn ON xn.oid = x.relnamespace" \
+	"  JOIN pg_class r ON r.oid = i.indrelid JOIN pg_namespace n ON n.oid = r.relnamespace" \
+	" WHERE i.indrelid = " table " AND NOT i.indisunique AND NOT i.indisexclusion" \
+	" ORDER BY 1, 2"
+
+const char *const trident_collection_inventory_query = PARTS_OF("$1::text::regclass");
+
+/* Here by its OID: who may ask about a table need not be let into its schema. */
+static const char *const parts_here_query = PARTS_OF("$1::oid");
 
 static TridentCollectionItem *
 make_item(const char *kind, const char *name, const char *definition,
@@ -64,13 +70,13 @@ make_item(const char *kind, const char *name, const char *definition,
 List *
 trident_collection_inventory(Oid table)
 {
-	const char *args[] = {trident_collection_table_name(table)};
+	const char *args[] = {psprintf("%u", table)};
 	List	   *items = NIL;
 	TridentBaseRows *rows;
 	TridentBaseSql sql;
 
 	trident_base_sql_begin(&sql);
-	rows = trident_base_sql_rows(trident_collection_inventory_query, 1, args);
+	rows = trident_base_sql_rows(parts_here_query, 1, args);
 	trident_base_sql_end(&sql);
 	for (int i = 0; i < rows->nrows; i++)
 	{

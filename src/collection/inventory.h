@@ -23,7 +23,10 @@ typedef struct TridentCollectionItem
  */
 extern const char *const trident_collection_inventory_query;
 
-/* The parts of a table here, of TridentCollectionItem *. */
+/*
+ * The parts of a table here, of TridentCollectionItem *; who asks needs no
+ * right on it.
+ */
 extern List *trident_collection_inventory(Oid table);
 
 /* The parts that a reply of that query tells. */

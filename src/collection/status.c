@@ -4,10 +4,14 @@
  *
  * All nodes are asked at once, with the user mapping of the caller; what a
  * node does not answer is in the row of its shard, and no other is missing.
- * Nor is that of a shard which has lost its partition here.
+ * Nor is that of a shard which has lost its partition here.  The caller needs
+ * SELECT on the collection, and no right on what is below it here.
  */
 #include "postgres.h"
 
+#include "access/table.h"
+#include "access/tableam.h"
+#include "executor/executor.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -15,6 +19,8 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 #include "base/compat.h"
 #include "base/sql.h"
@@ -55,21 +61,61 @@ size_query(const TridentCollection *collection,
 					quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, shard->table));
 }
 
+/*
+ * Count the rows of a local shard, and those that its partition's bound does
+ * not allow.  Not by SQL: whoever may read the collection has no right on its
+ * leaf, nor on the schema that it is in.
+ */
 static void
-look_here(const TridentCollection *collection, const TridentCollectionShard *shard,
-		  bool verify, Finding *finding)
+count_here(Oid leaf, Finding *finding)
 {
-	const char *args[] = {trident_collection_table_name(shard->leaf)};
+	Relation	rel = table_open(leaf, AccessShareLock);
+	EState	   *state = CreateExecutorState();
+	ResultRelInfo *info = makeNode(ResultRelInfo);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
+	int64		rows = 0;
+	int64		misplaced = 0;
+
+	InitResultRelInfo(info, rel, 1, NULL, 0);
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		rows++;
+		misplaced += !ExecPartitionCheck(info, slot, state, false);
+		ResetPerTupleExprContext(state);
+	}
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	ExecDropSingleTupleTableSlot(slot);
+	FreeExecutorState(state);
+	table_close(rel, NoLock);
+	finding->rows = psprintf(INT64_FORMAT, rows);
+	finding->misplaced = psprintf(INT64_FORMAT, misplaced);
+}
+
+static void
+look_here(const TridentCollectionShard *shard, bool verify, Finding *finding)
+{
+	const char *args[] = {psprintf("%u", shard->leaf)};
 	TridentBaseRows *rows;
 	TridentBaseSql sql;
 
 	finding->parts = trident_collection_inventory(shard->leaf);
 	trident_base_sql_begin(&sql);
-	rows = trident_base_sql_rows(size_query(collection, shard, verify), 1, args);
+	rows = trident_base_sql_rows("SELECT pg_total_relation_size(oid), nullif(reltuples, -1)::bigint"
+								 " FROM pg_class WHERE oid = $1::oid AND relkind = 'r'", 1, args);
+	trident_base_sql_end(&sql);
+	if (rows->nrows == 0)
+	{
+		finding->error = "the partition is no table";
+		return;
+	}
 	finding->size = rows->value[0][0];
 	finding->rows = rows->value[0][1];
-	finding->misplaced = rows->value[0][2];
-	trident_base_sql_end(&sql);
+	if (verify)
+		count_here(shard->leaf, finding);
 }
 
 static const char *
@@ -137,7 +183,7 @@ look_everywhere(const TridentCollection *collection, bool verify)
 		TridentCollectionShard *shard = list_nth(collection->shards, i);
 
 		if (!OidIsValid(shard->server))
-			look_here(collection, shard, verify, &findings[i]);
+			look_here(shard, verify, &findings[i]);
 	}
 	while (batch && (reply = trident_exchange_next(batch)) != NULL)
 		read_reply(reply, reply->call % NASKED, &findings[shard_of[reply->call]]);

@@ -1,5 +1,6 @@
 # Proves that shards follow their table when what is dropped comes back, in
-# one command, in one transaction, and after a node that did not follow.
+# one command, in one transaction, and after a node that did not follow; and
+# that whoever may read a collection may see how its shards are.
 
 use strict;
 use warnings;
@@ -76,6 +77,31 @@ is(app_sql($home, $ok), 'true 1 1', 'columns and checks of what users have made'
 app_sql($home, 'SET client_min_messages = error; DROP TYPE mood CASCADE; DROP FUNCTION fine CASCADE');
 is(app_sql($home, $ok), 'true 1 1', 'go with that from all shards');
 is(app_sql($second, "SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE c.relnamespace = 'trident_shard'::regnamespace AND attname = 'feels'"), 0, 'those of the node too');
+
+# --- who may read may look ---
+
+app_sql($home, <<'END');
+CREATE ROLE reader LOGIN;
+GRANT SELECT ON item TO reader;
+GRANT EXECUTE ON FUNCTION trident_collection_status TO reader;
+CREATE USER MAPPING FOR reader SERVER node2 OPTIONS (user 'app', password 'secret-of-app');
+END
+app_sql($second, 'GRANT SELECT ON ALL TABLES IN SCHEMA trident_shard TO app');
+my $look = sub { $home->safe_psql('app', "SELECT bool_and(ok), sum(rows), sum(misplaced), count(DISTINCT node) FROM trident_collection_status('item', $_[0])", extra_params => [ '-U', 'reader' ]) };
+app_sql($home, 'ANALYZE item');
+is($home->safe_psql('app', 'SELECT has_schema_privilege(current_user, \'trident_shard\', \'USAGE\')', extra_params => [ '-U', 'reader' ]), 'f', 'a role that may only read the collection');
+like($look->('false'), qr/^t\|\d+\|\|2$/, 'sees how its shards are');
+is($look->('true'), 't|100|0|2', 'and verifies them');
+app_sql($home, "SET session_replication_role = replica; DELETE FROM item");
+my $leaf = app_sql($home, "SELECT shard_table FROM trident_collection_status('item') WHERE node = 'local' LIMIT 1");
+app_sql($home, "ALTER TABLE $leaf DROP CONSTRAINT trident_shard_number");
+my ($number) = $leaf =~ /_(\d+)$/;
+app_sql($home, "CREATE TABLE stray (LIKE $leaf); INSERT INTO stray (id) SELECT i FROM generate_series(1, 40) i");
+app_sql($home, "SET allow_system_table_mods = on; UPDATE pg_class SET relispartition = false WHERE oid = '$leaf'::regclass; INSERT INTO $leaf SELECT * FROM stray; UPDATE pg_class SET relispartition = true WHERE oid = '$leaf'::regclass");
+my $belong = app_sql($home, "SELECT count(*) FROM stray WHERE trident.shard_number(4, id) = $number");
+is($home->safe_psql('app', "SELECT rows, misplaced, ok FROM trident_collection_status('item', true) WHERE shard = $number", extra_params => [ '-U', 'reader' ]),
+	'40|' . (40 - $belong) . '|f', 'rows of other shards are counted');
+app_sql($home, 'TRUNCATE item');
 
 app_sql($home, "SELECT trident_collection_undistribute('item')");
 no_leftovers('nothing is left on the node', $second);
