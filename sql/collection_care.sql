@@ -83,12 +83,31 @@ SELECT trident_collection_upsert('owned', 'SELECT 1, 1');
 RESET ROLE;
 GRANT UPDATE ON owned TO regress_trident_writer;
 CREATE FUNCTION tells_role() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE '%', current_user; RETURN NEW; END$$;
-CREATE TRIGGER mine BEFORE INSERT ON owned FOR EACH ROW EXECUTE FUNCTION tells_role();
+DO $$DECLARE leaf regclass; BEGIN
+	FOR leaf IN SELECT inhrelid FROM pg_inherits WHERE inhparent = 'owned'::regclass LOOP
+		EXECUTE format('CREATE TRIGGER mine BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION tells_role()', leaf);
+	END LOOP;
+END$$;
 SET ROLE regress_trident_writer;
 SELECT trident_collection_upsert('owned', 'SELECT 1, 1');
 \set VERBOSITY default
 RESET ROLE;
+DO $$DECLARE leaf regclass; BEGIN
+	FOR leaf IN SELECT inhrelid FROM pg_inherits WHERE inhparent = 'owned'::regclass LOOP
+		EXECUTE format('DROP TRIGGER mine ON %s', leaf);
+	END LOOP;
+END$$;
+
+-- What INSERT would set off is not passed over.
+CREATE TRIGGER mine BEFORE INSERT ON owned FOR EACH ROW EXECUTE FUNCTION tells_role();
+SELECT trident_collection_load('owned', 'SELECT 50, 1');
+SELECT trident_collection_upsert('owned', 'SELECT 50, 1');
+ALTER TABLE owned DISABLE TRIGGER mine;
+SELECT trident_collection_load('owned', 'SELECT 50, 1');
 DROP TRIGGER mine ON owned;
+CREATE RULE passed AS ON INSERT TO owned DO ALSO NOTIFY owned;
+SELECT trident_collection_load('owned', 'SELECT 51, 1');
+DROP RULE passed ON owned;
 CREATE FUNCTION checks(int) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN is_fine($1); END';
 ALTER TABLE owned ADD CHECK (checks(n));
 CREATE SCHEMA care_writer AUTHORIZATION regress_trident_writer;
@@ -99,8 +118,64 @@ SELECT trident_collection_load('owned', 'SELECT 101, 1');
 \set VERBOSITY sqlstate
 SELECT trident_collection_upsert('owned', 'SELECT 101, 2');
 \set VERBOSITY default
+
+-- Nor by a text that is more than a query: a cast that is left to the end.
+CREATE TYPE care_writer.wrapped AS (x int);
+CREATE FUNCTION care_writer.unwrap(care_writer.wrapped) RETURNS int LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'as %', current_user; RETURN ($1).x; END$$;
+CREATE CAST (care_writer.wrapped AS int) WITH FUNCTION care_writer.unwrap(care_writer.wrapped) AS ASSIGNMENT;
+SELECT trident_collection_upsert('owned', $$SELECT 1, 1) AS q (id, n)) AS d (a, b),
+	(SELECT ROW(500 + i)::care_writer.wrapped AS id, 0 AS n FROM generate_series(1, 10) i, (SELECT 1, 1$$);
+SELECT trident_collection_upsert('owned', $$DELETE FROM owned RETURNING id, n$$);
+\set VERBOSITY terse
+SELECT trident_collection_upsert('owned', $$SELECT ROW(500)::care_writer.wrapped, 0$$);
+\set VERBOSITY default
+SELECT trident_collection_load('owned', $$TABLE owned WHERE$$);
+SELECT trident_collection_load('owned', $$VALUES (600, 1) -- with a comment$$);
 RESET ROLE;
 SET search_path = collection_care, public, trident;
+
+-- Whoever distributes a table runs nothing of its owner's.
+SET ROLE regress_trident_owner;
+CREATE FUNCTION tells(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$BEGIN IF current_user <> 'regress_trident_owner' THEN RAISE NOTICE 'as %', current_user; END IF; RETURN $1; END$$;
+CREATE TABLE telling (id int PRIMARY KEY CHECK (tells(id) > 0), n int GENERATED ALWAYS AS (tells(id)) STORED);
+INSERT INTO telling SELECT i FROM generate_series(1, 20) i;
+CREATE INDEX ON telling (tells(n));
+RESET ROLE;
+SELECT trident_collection_distribute('telling', '{local}', 2);
+SELECT count(*), sum(n) FROM telling;
+INSERT INTO telling VALUES (21);
+DROP TABLE telling;
+
+-- A name is what it is, and rights are those that were there.
+CREATE ROLE "regress_trident Owner";
+GRANT CREATE, USAGE ON SCHEMA collection_care, trident_shard TO "regress_trident Owner";
+GRANT EXECUTE ON FUNCTION trident_collection_distribute TO "regress_trident Owner";
+SET ROLE "regress_trident Owner";
+ALTER DEFAULT PRIVILEGES GRANT SELECT, DELETE ON TABLES TO regress_trident_writer, PUBLIC;
+CREATE TABLE rights (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int);
+REVOKE ALL ON rights FROM regress_trident_writer, PUBLIC;
+GRANT INSERT ON rights TO regress_trident_writer;
+SELECT trident_collection_distribute('rights', '{local}', 2);
+SELECT relacl FROM pg_class WHERE oid = 'rights'::regclass;
+
+-- A sequence of an identity column asks for no right of its own.
+SET ROLE regress_trident_writer;
+INSERT INTO rights (n) VALUES (1);
+SELECT trident_collection_load('rights', 'VALUES (2), (3)', '{n}');
+SELECT pg_get_serial_sequence('rights', 'id') AS identity \gset
+\set VERBOSITY sqlstate
+SELECT nextval(:'identity');
+SELECT trident.next_identity('owned_id_seq');
+RESET ROLE;
+REVOKE INSERT ON rights FROM regress_trident_writer;
+SET ROLE regress_trident_writer;
+SELECT trident.next_identity(:'identity');
+\set VERBOSITY default
+RESET ROLE;
+SELECT * FROM rights ORDER BY id;
+DROP TABLE rights;
+DROP OWNED BY "regress_trident Owner";
+DROP ROLE "regress_trident Owner";
 
 -- No shard is lost but with its collection.
 SELECT inhrelid::regclass AS leaf FROM pg_inherits WHERE inhparent = 'owned'::regclass ORDER BY inhrelid LIMIT 1 \gset

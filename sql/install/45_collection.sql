@@ -57,6 +57,12 @@ COMMENT ON FUNCTION @extschema@.trident_collection_distribute(regclass, name[], 
 	'turns a table, plain or partitioned by hash, into a collection: its rows move into so many shards (NULL: one a node) on the nodes named, local being this database, each with the key (NULL: the primary key) as primary key and the indexes of the table; returns how many rows moved; all of it or nothing; a plain table is replaced by a partitioned one of the same name; error 2BP01 where foreign keys reference the table, TR004 where a node is not as it must be';
 REVOKE EXECUTE ON FUNCTION @extschema@.trident_collection_distribute(regclass, name[], integer, name[]) FROM PUBLIC;
 
+CREATE FUNCTION trident.next_identity(sequence regclass)
+RETURNS bigint
+	AS 'MODULE_PATHNAME', 'trident_collection_next_identity' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION trident.next_identity(regclass) IS
+	'the next value of an identity column, by its sequence, for roles with INSERT on the table; queries of trident_collection_load call it; error 42809 for another sequence';
+
 CREATE FUNCTION @extschema@.trident_collection_load(
 	collection regclass,
 	query text,

@@ -232,3 +232,16 @@ trident_base_sql_format(const char *format,...)
 	va_end(args);
 	return text.data;
 }
+
+void
+trident_base_sql_error_place(void *sql)
+{
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery((const char *) sql);
+	}
+}

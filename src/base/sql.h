@@ -75,4 +75,10 @@ extern char *trident_base_sql_value(const char *statement, int nargs,
  */
 extern char *trident_base_sql_format(const char *format,...);
 
+/*
+ * For an error context, whose argument is a statement: an error's position is
+ * one in that, and it is shown with it, not with the query that led there.
+ */
+extern void trident_base_sql_error_place(void *sql);
+
 #endif							/* TRIDENT_BASE_SQL_H */

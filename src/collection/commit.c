@@ -10,10 +10,12 @@
  *	our abort	ROLLBACK PREPARED				the connection closes, which
  *												rolls back
  *
- * A link that ends late (trident_collection_hold_link) takes no part before
- * our commit: what was left for after it runs in its open transaction, and
- * then COMMIT; our abort closes it.  It takes away what others have made new,
- * so it is closed, too, where one of those could not be told to commit.
+ * A link that ends late (trident_collection_hold_link) takes away what others
+ * have made new.  Where every node allows it that is done before our commit,
+ * prepared with the rest, and told to commit last.  Else it takes no part before our commit, but
+ * that it must be there still: what was left for after it runs in its open
+ * transaction, and then COMMIT; our abort closes it.  Where one of the others
+ * could not be told to commit, it is closed, or stays prepared.
  *
  * Before our commit an error of any node aborts us.  A node allows it if its
  * max_prepared_transactions is as large as the connections that we have to
@@ -138,7 +140,6 @@ log_decision(void)
 								  U64FromFullTransactionId(GetTopFullTransactionId()));
 
 	XLogFlush(TridentLogMessage("trident", prefix, strlen(prefix)));
-	ForceSyncCommit();
 	return prefix;
 }
 
@@ -257,6 +258,7 @@ typedef struct Step
 	TridentCollectionLink *link;
 	int			number;
 	bool		is_commit;
+	bool		of_last;		/* of the links that are told last, or the others */
 	TimestampTz deadline;
 	const char *message;		/* to warn of */
 } Step;
@@ -345,6 +347,8 @@ ask_end(const Step *step)
 {
 	TridentCollectionLink *link = step->link;
 
+	if (link->is_last != step->of_last)
+		return;
 	if (link->phase == TRIDENT_COLLECTION_PREPARING)
 	{
 		const TridentExchangeReply *reply;
@@ -369,7 +373,8 @@ hear_end(const Step *step)
 {
 	const TridentExchangeReply *reply;
 
-	if (step->link->phase != TRIDENT_COLLECTION_PREPARED)
+	if (step->link->is_last != step->of_last ||
+		step->link->phase != TRIDENT_COLLECTION_PREPARED)
 		return;
 	reply = trident_exchange_session_receive(step->link->session);
 	step->link->phase = TRIDENT_COLLECTION_ENDED;
@@ -445,8 +450,10 @@ keep_late_if_lost(void)
 		is_lost |= ((TridentCollectionLink *) lfirst(lc))->phase == TRIDENT_COLLECTION_LOST;
 	foreach(lc, trident_collection_links())
 	{
-		if (is_lost && ((TridentCollectionLink *) lfirst(lc))->ends_late)
-			give_up(lfirst(lc));
+		TridentCollectionLink *link = lfirst(lc);
+
+		if (is_lost && (link->ends_late || link->is_last))
+			give_up(link);
 	}
 }
 
@@ -459,9 +466,12 @@ end_links(bool is_commit)
 	ListCell   *lc;
 
 	take_steps(ask_end, hear_end, step);
+	if (is_commit)
+		keep_late_if_lost();
+	step.of_last = true;
+	take_steps(ask_end, hear_end, step);
 	if (!is_commit)
 		return;
-	keep_late_if_lost();
 	step.deadline = after_ms(AFTER_COMMIT_MS);
 	foreach(lc, trident_collection_links())
 		nsteps = Max(nsteps, count_afters(lfirst(lc)));
@@ -469,11 +479,56 @@ end_links(bool is_commit)
 		take_steps(ask_after, hear_after, step);
 }
 
+/*
+ * Those that end late.  Where all nodes allow it, what was left for after our
+ * commit is done now, and is prepared with the rest: its locks last until the
+ * node is told, whoever crashes.  Else the locks that they hold have to be
+ * there still.
+ */
+static void
+join_late_links(void)
+{
+	bool		joins = is_to_be_prepared(trident_collection_links());
+	ListCell   *lc;
+	ListCell   *after;
+
+	foreach(lc, trident_collection_links())
+	{
+		TridentCollectionLink *link = lfirst(lc);
+
+		if (!link->ends_late)
+			continue;
+		if (!joins)
+		{
+			(void) trident_collection_run(link, "SELECT 1");
+			continue;
+		}
+		foreach(after, link->afters)
+			(void) trident_collection_run(link, lfirst(after));
+		link->afters = NIL;
+		link->ends_late = false;
+		link->is_last = true;
+	}
+}
+
+static void
+end_early(void)
+{
+	List	   *links;
+
+	/* no crash takes back what nodes have acted on */
+	ForceSyncCommit();
+	join_late_links();
+	links = early_links();
+	if (is_to_be_prepared(links))
+		prepare_links(links);
+	else
+		commit_links(links);
+}
+
 static void
 follow_transaction(XactEvent event, void *arg)
 {
-	List	   *early;
-
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
 	{
 		trident_collection_set_quiet(false);
@@ -484,11 +539,7 @@ follow_transaction(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			early = early_links();
-			if (is_to_be_prepared(early))
-				prepare_links(early);
-			else
-				commit_links(early);
+			end_early();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:

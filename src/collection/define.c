@@ -44,6 +44,11 @@ const char *const trident_collection_indexes_query =
 " WHERE i.indrelid = $1::text::regclass AND NOT i.indisunique AND NOT i.indisexclusion"
 " ORDER BY x.relname";
 
+/* Who owns the table $1, quoted; NULL: we do. */
+static const char *const other_owner_query =
+"SELECT quote_ident(pg_get_userbyid(relowner)) FROM pg_class"
+" WHERE oid = $1::text::regclass AND pg_get_userbyid(relowner) <> current_user";
+
 char *
 trident_collection_define_comment(const TridentCollection *collection,
 								  const TridentCollectionShard *shard,
@@ -64,6 +69,7 @@ trident_collection_define_table(const TridentCollection *collection,
 {
 	const char *args[] = {trident_collection_table_name(definition), shard->table};
 	char	   *elements;
+	char	   *owner = NULL;
 	List	   *storage;
 	List	   *statements;
 	TridentBaseSql sql;
@@ -71,6 +77,9 @@ trident_collection_define_table(const TridentCollection *collection,
 	trident_base_sql_begin(&sql);
 	elements = trident_base_sql_value(trident_collection_elements_query, 1, args);
 	storage = trident_base_sql_list(storage_query, 2, args);
+	/* from now on: whoever fills it does not run the owner's code as himself */
+	if (!OidIsValid(shard->server))
+		owner = trident_base_sql_value(other_owner_query, 1, args);
 	trident_base_sql_end(&sql);
 
 	statements = list_make1(psprintf(
@@ -79,6 +88,10 @@ trident_collection_define_table(const TridentCollection *collection,
 		TRIDENT_COLLECTION_SCHEMA, quote_identifier(shard->table), elements,
 		collection->modulus, collection->hash_columns, shard->number));
 	statements = list_concat(statements, storage);
+	if (owner)
+		statements = lappend(statements, psprintf(
+			"ALTER TABLE %s.%s OWNER TO %s", TRIDENT_COLLECTION_SCHEMA,
+			quote_identifier(shard->table), owner));
 	return lappend(statements,
 				   trident_collection_define_comment(collection, shard, true));
 }
@@ -114,8 +127,8 @@ trident_collection_attach_leaf(const TridentCollection *collection,
 												shard->table);
 	char	   *bound = psprintf("FOR VALUES WITH (MODULUS %d, REMAINDER %d)",
 								 collection->modulus, shard->number);
-	const char *args[] = {table, psprintf("%u", collection->oid)};
-	char	   *change_owner;
+	const char *args[] = {collection->name};
+	char	   *owner;
 	TridentBaseSql sql;
 
 	trident_base_sql_begin(&sql);
@@ -130,13 +143,10 @@ trident_collection_attach_leaf(const TridentCollection *collection,
 			bound), 0, NULL);
 
 	/* Leaves belong to the owner of the collection, whoever distributes it. */
-	change_owner = trident_base_sql_value(
-		"SELECT format('ALTER TABLE %s OWNER TO %I', $1, r.rolname)"
-		" FROM pg_class p JOIN pg_roles r ON r.oid = p.relowner"
-		" WHERE p.oid = $2::oid AND r.rolname <> current_user", 2, args);
-	if (change_owner)
-		trident_base_sql_run(change_owner, 0, NULL);
-	shard->leaf = (Oid) strtoul(trident_base_sql_value("SELECT $1::regclass::oid", 1, args),
+	owner = trident_base_sql_value(other_owner_query, 1, args);
+	if (owner)
+		trident_base_sql_run(psprintf("ALTER TABLE %s OWNER TO %s", table, owner), 0, NULL);
+	shard->leaf = (Oid) strtoul(trident_base_sql_value("SELECT $1::regclass::oid", 1, &table),
 								NULL, 10);
 	trident_base_sql_end(&sql);
 }

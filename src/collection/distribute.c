@@ -204,9 +204,8 @@ take_partition_key(TridentCollection *collection)
 	collection->hash_columns = trident_collection_join_names(hash);
 }
 
-/* Is any column of the key compared by a collation? */
-static bool
-has_text_key(const TridentCollection *collection)
+int
+trident_collection_needs(const TridentCollection *collection)
 {
 	ListCell   *lc;
 
@@ -219,9 +218,9 @@ has_text_key(const TridentCollection *collection)
 
 		get_atttypetypmodcoll(collection->oid, column, &type, &typmod, &collation);
 		if (OidIsValid(collation))
-			return true;
+			return TRIDENT_NODE_NEEDS_WRITES | TRIDENT_NODE_NEEDS_COLLATION;
 	}
-	return false;
+	return TRIDENT_NODE_NEEDS_WRITES;
 }
 
 /* The shards, dealt to the nodes in turn. */
@@ -420,8 +419,7 @@ trident_collection_distribute(PG_FUNCTION_ARGS)
 	collection->home = collection->node = trident_node_own_uuid();
 	collection->id = new_id();
 	(void) count_shards(fcinfo, 2, nodes);
-	trident_node_require(nodes, TRIDENT_NODE_NEEDS_WRITES |
-						 (has_text_key(collection) ? TRIDENT_NODE_NEEDS_COLLATION : 0));
+	trident_node_require(nodes, trident_collection_needs(collection));
 	deal_shards(collection, nodes, count_shards(fcinfo, 2, nodes));
 
 	moved = fill_shards(collection, collection->name);

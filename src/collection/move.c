@@ -12,8 +12,9 @@
  * switch; whoever has read in a transaction and then writes may deadlock with
  * that, which the server finds.  SHARE on the old table on its node holds off
  * writers that come from other nodes, and goes over into the lock of DROP
- * TABLE after our commit: none of them gets in between, to write a row that
- * is dropped.  The rows are read by the transaction that holds that lock, with
+ * TABLE, which is prepared before our commit or runs after it (commit.c): none
+ * of them gets in between, to write a row that is dropped.  Where it runs after
+ * our commit and fails, one can.  The rows are read by the transaction that holds that lock, with
  * a snapshot taken under it: not through the leaf, for postgres_fdw keeps the
  * one of its first use in our transaction.  That transaction would wait for
  * what ours has written there before: hence no transaction block.
@@ -221,7 +222,7 @@ trident_collection_move_shard(PG_FUNCTION_ARGS)
 				 errhint("Its shards are numbered from 0 to %d.", collection->modulus - 1)));
 	if (trident_node_server(node) == shard->server)
 		PG_RETURN_INT64(0);
-	trident_node_require(list_make1(node), TRIDENT_NODE_NEEDS_WRITES);
+	trident_node_require(list_make1(node), trident_collection_needs(collection));
 	trident_collection_set_quiet(true);
 	moved = move(collection, shard, node);
 	trident_collection_set_quiet(false);

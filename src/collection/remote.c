@@ -111,7 +111,8 @@ link_to(const char *node, int lane)
 
 	trident_collection_run(link, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
 	reply = trident_collection_run(link, psprintf(
-		"SELECT set_config('lock_timeout', '%s', true), current_setting('max_prepared_transactions')",
+		"SELECT set_config('lock_timeout', '%s', true), current_setting('max_prepared_transactions'),"
+		" set_config('idle_in_transaction_session_timeout', '0', true)",
 		trident_collection_lock_timeout()));
 	link->max_prepared = pg_strtoint32(trident_exchange_text(reply, 0, 1));
 	return link;

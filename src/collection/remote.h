@@ -31,6 +31,7 @@ struct TridentCollectionLink
 	int			max_prepared;	/* max_prepared_transactions there */
 	bool		is_unpreparable;	/* it has used a temporary table */
 	bool		ends_late;		/* after our commit, with what is left to do */
+	bool		is_last;		/* was to end late, and is prepared with the rest */
 	List	   *afters;			/* statements for after our commit, of char * */
 	TridentCollectionPhase phase;
 	char	   *gid;			/* from PREPARING on */

@@ -20,7 +20,11 @@ static const char *const follow_query =
 "SELECT s FROM ("
 /* first the owner: a sequence has that of its table, rights are given by him */
 " SELECT 0, format('ALTER TABLE %s OWNER TO %I', $2, pg_get_userbyid(c.relowner))"
-"  FROM pg_class c WHERE c.oid = $1::oid AND c.relowner <> current_user::regrole"
+"  FROM pg_class c WHERE c.oid = $1::oid AND pg_get_userbyid(c.relowner) <> current_user"
+/* and before that, what default privileges have given of the new one */
+" UNION ALL SELECT DISTINCT -1, format('REVOKE ALL ON %s FROM %s', $2,"
+"   CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END)"
+"  FROM pg_class c, aclexplode(c.relacl) x WHERE c.oid = $2::regclass AND x.grantee <> c.relowner"
 /* sequences: those of serial columns move over, those of identities go on */
 " UNION ALL SELECT 1, format('ALTER SEQUENCE %s OWNED BY %s.%I', d.objid::regclass, $2, a.attname)"
 "  FROM pg_depend d JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'S'"

@@ -244,6 +244,14 @@ extern char *trident_collection_define_comment(const TridentCollection *collecti
 extern void trident_collection_attach_leaf(const TridentCollection *collection,
 										   TridentCollectionShard *shard);
 
+/* distribute.c */
+
+/*
+ * What nodes need that get shards, for trident_node_require(); where the key has
+ * text, the collation of this database.
+ */
+extern int	trident_collection_needs(const TridentCollection *collection);
+
 /* replace.c */
 
 /*

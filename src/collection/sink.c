@@ -10,12 +10,13 @@
  * and its kin is one, and they go as text.  Text is written with the settings
  * that sessions on nodes have; the query runs with those of its caller.
  *
- * Rights: what is written here is written as the caller, but for an upsert,
- * which has to name the shard, on which the caller has none: see insert_rows.
+ * Rights: what is written here is written as the caller, but for what has to
+ * name the shard, an upsert and rows of a new shard: see writer_of.
  */
 #include "postgres.h"
 
 #include "access/table.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -241,17 +242,24 @@ trident_collection_sink_send(TridentCollectionWriter *writer,
 }
 
 /*
- * The role to write a leaf as.  ON CONFLICT needs the key of the leaf, on which
- * rights on the collection, checked before, are none: its owner then, unless a
- * trigger or rule, which others can be let to make, would run as that.
+ * The role to write a local shard as.  A new one: its owner, whose checks and
+ * generated columns are computed.  A leaf, by its own name: ON CONFLICT needs
+ * its key, on which rights on the collection, checked before, are none: its
+ * owner then, unless a trigger or rule, which others can be let to make, would
+ * run as that.
  */
 static Oid
-writer_of(Oid leaf)
+writer_of(const TridentCollectionShard *shard)
 {
-	Relation	rel = table_open(leaf, RowExclusiveLock);
+	bool		is_leaf = OidIsValid(shard->leaf);
+	Oid			table = is_leaf ? shard->leaf :
+		get_relname_relid(shard->table,
+						  get_namespace_oid(TRIDENT_COLLECTION_SCHEMA, false));
+	Relation	rel = table_open(table, RowExclusiveLock);
 	Oid			owner = rel->rd_rel->relowner;
 
-	if (has_privs_of_role(GetUserId(), owner) || rel->trigdesc || rel->rd_rules)
+	if (is_leaf &&
+		(has_privs_of_role(GetUserId(), owner) || rel->trigdesc || rel->rd_rules))
 		owner = GetUserId();
 	table_close(rel, NoLock);
 	return owner;
@@ -295,11 +303,11 @@ static void
 insert_rows(TridentCollectionWriter *writer, TridentCollectionSink *sink)
 {
 	EphemeralNamedRelation rows = palloc0(sizeof(EphemeralNamedRelationData));
-	bool		is_upsert = OidIsValid(sink->shard->leaf) && writer->on_conflict[0] != '\0';
+	bool		is_by_parent = OidIsValid(sink->shard->leaf) && writer->on_conflict[0] == '\0';
 	const char *target;
 	int			rc;
 
-	target = OidIsValid(sink->shard->leaf) && !is_upsert ? writer->collection->name :
+	target = is_by_parent ? writer->collection->name :
 		quote_qualified_identifier(TRIDENT_COLLECTION_SCHEMA, sink->shard->table);
 	rows->md.name = "trident_rows";
 	rows->md.reliddesc = InvalidOid;
@@ -310,7 +318,7 @@ insert_rows(TridentCollectionWriter *writer, TridentCollectionSink *sink)
 	if (SPI_register_relation(rows) != SPI_OK_REL_REGISTER)
 		elog(ERROR, "SPI_register_relation failed");
 	/* columns that are always generated as identity have their values, as in COPY */
-	rc = execute_as(is_upsert ? writer_of(sink->shard->leaf) : GetUserId(),
+	rc = execute_as(is_by_parent ? GetUserId() : writer_of(sink->shard),
 					psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM trident_rows%s",
 							 target, writer->columns, writer->columns,
 							 writer->on_conflict));

@@ -333,6 +333,32 @@ run_stream(Stream *stream)
 	return taken;
 }
 
+/*
+ * What the query's columns are.  Each has the type of its column: a cast that is
+ * left to do could be a function of the caller's, run with another's rights.
+ */
+static void
+take_columns(Stream *stream, List *columns)
+{
+	Oid			table = stream->writer.collection->oid;
+	TupleDesc	desc = stream->portal->tupDesc;
+	ListCell   *lc;
+
+	if (desc->natts != stream->writer.ncolumns + 1)
+		elog(ERROR, "the query has %d columns, not %d", desc->natts - 1,
+			 stream->writer.ncolumns);
+	foreach(lc, columns)
+	{
+		int			i = foreach_current_index(lc);
+		Oid			type = get_atttype(table, get_attnum(table, lfirst(lc)));
+
+		if (getBaseType(TupleDescAttr(desc, i)->atttypid) != getBaseType(type))
+			elog(ERROR, "column %d of the query has type %u, not %u", i + 1,
+				 TupleDescAttr(desc, i)->atttypid, type);
+		TupleDescCopyEntry(stream->writer.desc, i + 1, desc, i + 1);
+	}
+}
+
 uint64
 trident_collection_stream(const TridentCollection *collection, List *shards,
 						  const char *query, List *columns,
@@ -350,11 +376,7 @@ trident_collection_stream(const TridentCollection *collection, List *shards,
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
 	stream.portal = SPI_cursor_open(NULL, plan, NULL, NULL, false);
-	if (stream.portal->tupDesc->natts != stream.writer.ncolumns + 1)
-		elog(ERROR, "the query has %d columns, not %d",
-			 stream.portal->tupDesc->natts - 1, stream.writer.ncolumns);
-	for (int i = 0; i < stream.writer.ncolumns; i++)
-		TupleDescCopyEntry(stream.writer.desc, i + 1, stream.portal->tupDesc, i + 1);
+	take_columns(&stream, columns);
 	taken = run_stream(&stream);
 	SPI_cursor_close(stream.portal);
 	SPI_finish();

@@ -33,6 +33,7 @@
 
 #include "base/compat.h"
 #include "base/error.h"
+#include "base/sql.h"
 #include "search/search.h"
 
 /* The name that the collection has in the statement. */
@@ -42,14 +43,7 @@
 static void
 filter_error_context(void *arg)
 {
-	int			position = geterrposition();
-
-	if (position > 0)
-	{
-		errposition(0);
-		internalerrposition(position);
-		internalerrquery((const char *) arg);
-	}
+	trident_base_sql_error_place(arg);
 	errcontext("filter of trident_search");
 }
 

@@ -45,6 +45,7 @@
 
 #include "base/compat.h"
 #include "base/guc.h"
+#include "base/sql.h"
 #include "search/scatter.h"
 
 /* As many statements are kept; looking through them is cheap beside one. */
@@ -227,23 +228,6 @@ forget_statement(Statement *statement)
 	free_unused(statement);
 }
 
-/*
- * A position in the statement is none in the query that called for the search:
- * it is shown with the statement that it is in.
- */
-static void
-statement_error_context(void *arg)
-{
-	int			position = geterrposition();
-
-	if (position > 0)
-	{
-		errposition(0);
-		internalerrposition(position);
-		internalerrquery((const char *) arg);
-	}
-}
-
 /* The statement kept for that text; NULL if there is none. */
 static Statement *
 find_statement(const char *sql, uint32 hash, ParamListInfo params)
@@ -389,7 +373,7 @@ trident_search_plan(const TridentSearchTarget *target,
 	plan->sql = statement_text(target, filter, plan->has_shard);
 	plan->params = statement_params(target, filter);
 
-	callback.callback = statement_error_context;
+	callback.callback = trident_base_sql_error_place;
 	callback.arg = unconstify(char *, plan->sql);
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;

@@ -102,7 +102,7 @@ SELECT is_empty(
 	$$SELECT oid::regprocedure FROM member
 	WHERE pronamespace = 'trident'::regnamespace
 		AND NOT (proisstrict AND provolatile = 'i' AND proparallel = 's')
-		AND proname NOT IN ('vecs_rows', 'ivecs_rows', 'index_handler', 'shard_number', 'worker_rows',
+		AND proname NOT IN ('vecs_rows', 'ivecs_rows', 'index_handler', 'shard_number', 'next_identity', 'worker_rows',
 			'search_shards', 'search_shards_many', 'processors', 'job_live_rows', 'exchange_rows', 'exchange_memory')
 		AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
 		AND proname <> 'ingest_validator' AND proname !~ '^(folder_class|site|flight|xml|csv|decimal)_'$$,

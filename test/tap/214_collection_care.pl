@@ -135,6 +135,44 @@ $_->quit foreach $lock, $mover, $locker;
 is(app_sql($home, "SELECT count(*) FROM item"), 100, 'the shard is home');
 is(app_sql($home, 'SELECT count(*) FROM trident_collection_cleanup()'), 0, 'and there is nothing to clean up');
 
+# --- a move that cannot take the old shard away does not happen ---
+
+app_sql($home, 'CREATE TABLE parcel (id int PRIMARY KEY, title text); INSERT INTO parcel SELECT i FROM generate_series(1, 100) i');
+app_sql($home, "SELECT trident_collection_distribute('parcel', '{node2}')");
+my $parcel = app_sql($home, "SELECT shard_table FROM trident_collection_status('parcel')");
+my $reader = $second->background_psql('app', on_error_die => 1);
+$reader->query_safe("BEGIN; SELECT count(*) FROM $parcel");
+fails_with($home, "SET lock_timeout = '200ms'; SELECT trident_collection_move_shard('parcel', 0, 'local')",
+	qr/lock timeout/, 'a shard that somebody reads on its node stays there');
+$reader->query_safe('COMMIT');
+$reader->quit;
+is(app_sql($home, "SELECT node, ok FROM trident_collection_status('parcel')"), 'node2|t', 'as it was');
+is(app_sql($second, "INSERT INTO $parcel VALUES (1000) RETURNING id"), 1000, 'and takes rows');
+
+# Nor one that was left alone meanwhile, however short the patience there is.
+app_sql($second, "ALTER ROLE admin SET idle_in_transaction_session_timeout = '500ms'");
+$reader = $home->background_psql('app', on_error_die => 1);
+foreach my $dies (0, 1)
+{
+	$reader->query_safe('BEGIN; LOCK TABLE parcel IN ACCESS SHARE MODE');
+	my ($mout, $merr) = ('', '');
+	my $move = IPC::Run::start([ 'psql', '-XAtq', '-d', $home->connstr('app'), '-c', "SELECT trident_collection_move_shard('parcel', 0, 'local')" ],
+		'<', \undef, '>', \$mout, '2>', \$merr);
+	ok($home->poll_query_until('app', "SELECT count(*) = 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted"), 'a move has copied its rows and waits for readers');
+	my $holder = "FROM pg_stat_activity WHERE state = 'idle in transaction' AND pid IN (SELECT pid FROM pg_locks WHERE relation = '$parcel'::regclass AND mode = 'ShareLock')";
+	ok($second->poll_query_until('app', "SELECT count(*) = 1 $holder AND now() - state_change > '1 s'"), 'its session on the node waits longer than others may');
+	app_sql($second, "SELECT pg_terminate_backend(pid, 10000) $holder") if $dies;
+	$reader->query_safe('COMMIT');
+	$move->finish;
+	is($mout, $dies ? '' : "101\n", $dies ? 'a move whose lock is gone fails' : 'it is done');
+	like($merr, $dies ? qr/ERROR/ : qr/^$/, 'and says so') or diag $merr;
+	is(app_sql($home, "SELECT node, ok FROM trident_collection_status('parcel')"), ($dies ? 'node2' : 'local') . '|t', 'the shard is where it was said to be');
+	app_sql($home, "SELECT trident_collection_move_shard('parcel', 0, 'node2')") unless $dies;
+}
+$reader->quit;
+app_sql($second, 'ALTER ROLE admin RESET idle_in_transaction_session_timeout');
+is(app_sql($home, "SELECT count(*) FROM parcel"), 101, 'no row is lost');
+
 # --- a node that answers nonsense ---
 
 # Let a function of the node's catalog return that value while something is done.
@@ -181,7 +219,7 @@ compromised($second, 'pg_get_constraintdef(oid)', 'text', 'NULL', sub {
 	fails_with($home, "SELECT FROM trident_collection_status('item')", qr/returned no text/, 'or a part of a shard');
 });
 
-app_sql($home, "SELECT trident_collection_undistribute('$_')") foreach qw(seen item plain);
+app_sql($home, "SELECT trident_collection_undistribute('$_')") foreach qw(seen item plain parcel);
 app_sql($home, "SELECT FROM trident_collection_cleanup()");
 no_leftovers('nothing is left on the node', $second);
 done_testing();

@@ -75,6 +75,37 @@ as_app($third, "SELECT trident_collection_detach('item')");
 as_app($home, "SELECT trident_collection_move_shard('item', $free, 'node3')");
 is(as_app($home, "SELECT count(*), sum(misplaced) FROM item, (SELECT sum(misplaced) AS misplaced FROM trident_collection_status('item', true)) s"), '300|0', 'and from here to a node');
 
+# What a shard rounds belongs to the shard of what it has then.
+app_sql($_, 'CREATE DOMAIN tenth AS numeric(6, 1)') foreach @nodes;
+as_app($home, <<'END');
+CREATE TABLE rounded (b tenth, a timestamp(0), n numeric(4, 1), c varchar(4), i interval second(0), PRIMARY KEY (a, n, c, i, b)) PARTITION BY HASH (n, a, c, i, b);
+SELECT trident_collection_distribute('rounded', '{node2,node3,local}', 6);
+END
+is(as_app($home, <<'END'), 200, 'values that a shard rounds are loaded');
+SELECT trident_collection_load('rounded', $$SELECT n / 7.0, '2026-01-01'::timestamp + n * '0.77 s'::interval, n / 7.0, 'abcd  ', n * '0.77 s'::interval FROM generate_series(1, 200) n$$)
+END
+is(as_app($home, <<'END'), 200, 'and upserted, half of them known by what they are rounded to');
+SELECT trident_collection_upsert('rounded', $$SELECT n / 7.0, '2026-01-01'::timestamp + n * '0.77 s'::interval, n / 7.0, 'abcd  ', n * '0.77 s'::interval FROM generate_series(1, 400) n$$)
+END
+is(as_app($home, "SELECT count(*) || ' ' || (SELECT sum(misplaced) FROM trident_collection_status('rounded', true)) FROM rounded"), '400 0', 'each once, where it belongs');
+as_app($home, "SELECT trident_collection_undistribute('rounded')");
+
+# A move whose session on the node is gone has not held off writers.
+as_app($home, "SELECT trident_collection_move_shard('item', $free, 'node2')");
+$gate = $home->background_psql('app');
+$gate->query_safe('BEGIN; LOCK TABLE item IN ACCESS SHARE MODE');
+my ($out, $err) = ('', '');
+my $move = IPC::Run::start([ 'psql', '-XAtq', '-d', $home->connstr('app') . ' user=app', '-c', "SELECT trident_collection_move_shard('item', $free, 'node3')" ],
+	'<', \undef, '>', \$out, '2>', \$err);
+await_sql($home, "SELECT count(*) = 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted", 'a move has copied its rows and waits for readers');
+is(app_sql($second, "SELECT count(*) FROM (SELECT pg_terminate_backend(pid, 10000) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE l.mode = 'ShareLock' AND c.relnamespace = 'trident_shard'::regnamespace AND c.relkind = 'r' GROUP BY pid) t"), 1, 'its session on the node ends');
+$gate->query_safe('COMMIT');
+$gate->quit;
+$move->finish;
+like($err, qr/ERROR/, 'the move fails');
+is(as_app($home, "SELECT node, ok FROM trident_collection_status('item') WHERE shard = $free"), 'node2|t', 'and the shard stays');
+as_app($home, "SELECT FROM trident_collection_cleanup()");
+
 # No shard is lost with its node.
 fails_with($home, 'DROP SERVER node3 CASCADE', qr/cannot drop shard .*collection public\.item/, 'a server with shards is not dropped');
 fails_with($home, 'DROP EXTENSION postgres_fdw CASCADE', qr/cannot drop shard/, 'nor the wrapper');
@@ -83,7 +114,7 @@ fails_with($home, 'DROP FOREIGN TABLE ' . app_sql($home, "SELECT ftrelid::regcla
 # Databases that sort by ICU are compared by its locale.
 SKIP:
 {
-	skip 'no ICU', 1 unless app_sql($home, "SELECT count(*) FROM pg_collation WHERE collname = 'und-x-icu'");
+	skip 'no ICU', 2 unless app_sql($home, "SELECT count(*) FROM pg_collation WHERE collname = 'und-x-icu'");
 	app_sql($home, "CREATE DATABASE sv TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'sv'");
 	app_sql($second, "CREATE DATABASE de TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de'");
 	$_->[0]->safe_psql($_->[1], 'CREATE EXTENSION postgres_fdw; CREATE EXTENSION trident') foreach [ $home, 'sv' ], [ $second, 'de' ];
@@ -94,6 +125,13 @@ SELECT trident_node_add('de', '127.0.0.1', $port, 'de');
 CREATE USER MAPPING FOR CURRENT_USER SERVER de OPTIONS (user 'admin', password 'secret-of-admin');
 SELECT detail FROM trident_node_check() WHERE checked = 'collation' AND NOT ok;
 END
+	my ($rc, undef, $error) = $home->psql('sv', <<'END', on_error_stop => 1);
+SET client_min_messages = error;
+CREATE TABLE t (id text PRIMARY KEY);
+SELECT trident_collection_distribute('t', '{local}');
+SELECT trident_collection_move_shard('t', 0, 'de');
+END
+	like($error, qr/ERROR.*collation/s, 'and none gets shards whose keys it would sort in another way');
 }
 
 # All comes home.
