@@ -430,6 +430,9 @@ turn(void)
 	accept_slots();
 	TRIDENT_FAULT("exchange-turn");
 	(void) trident_exchange_engine_turn(engine, engine->nlinks > 0 ? TURN_MS : 60000);
+	/* a call may run for longer than a worker without work is kept */
+	if (engine->ntasks > 0)
+		trident_base_worker_busy();
 	trident_exchange_engine_yield(engine);
 	show_activity();
 }
