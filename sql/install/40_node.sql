@@ -27,6 +27,17 @@ CREATE TABLE trident.node_setting (
 COMMENT ON TABLE trident.node_setting IS
 	'what is set for a node beyond the options of its server: the uuid that it must have (NULL until trident_node_check() first reached it), and how many connections to it at most (NULL: trident.exchange_pool_size); dumped';
 SELECT pg_catalog.pg_extension_config_dump('trident.node_setting', '');
+
+/* Also for who follows a hint and writes to the table. */
+CREATE FUNCTION trident.node_setting_changed()
+RETURNS trigger
+	AS 'MODULE_PATHNAME', 'trident_node_setting_changed' LANGUAGE C;
+COMMENT ON FUNCTION trident.node_setting_changed() IS
+	'lets every session and the exchange worker ask anew what is set for the node; error 39P01 as a trigger of another table';
+CREATE TRIGGER node_setting_changed
+	AFTER INSERT OR UPDATE OR DELETE ON trident.node_setting
+	FOR EACH ROW EXECUTE FUNCTION trident.node_setting_changed();
+
 /* Nodes that attach a collection ask where its shards are. */
 GRANT SELECT (node, uuid) ON trident.node_setting TO PUBLIC;
 

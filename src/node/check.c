@@ -324,11 +324,10 @@ register_uuid(const Check *check, const TridentExchangeFacts *facts)
 	TridentBaseSql sql;
 
 	trident_base_sql_begin_as_owner(&sql);
-	if (trident_base_sql_run(
-			"INSERT INTO trident.node_setting AS n (node, uuid) VALUES ($1::name, $2::uuid)"
-			" ON CONFLICT (node) DO UPDATE SET uuid = EXCLUDED.uuid WHERE n.uuid IS NULL",
-			2, args) > 0)
-		trident_exchange_node_invalidate(check->server);
+	trident_base_sql_run(
+		"INSERT INTO trident.node_setting AS n (node, uuid) VALUES ($1::name, $2::uuid)"
+		" ON CONFLICT (node) DO UPDATE SET uuid = EXCLUDED.uuid WHERE n.uuid IS NULL",
+		2, args);
 	trident_base_sql_end(&sql);
 }
 
@@ -474,37 +473,4 @@ trident_node_check(PG_FUNCTION_ARGS)
 			check_node(&check, &own);
 	}
 	return (Datum) 0;
-}
-
-/* What the exchange asks before it connects to a node. */
-static void
-look_up(Oid server, TridentExchangeNode *settings)
-{
-	ForeignServer *row = GetForeignServer(server);
-	const char *name = row->servername;
-	TridentBaseRows *rows;
-	TridentBaseSql sql;
-
-	trident_base_sql_begin_as_owner(&sql);
-	rows = trident_base_sql_rows(
-		"SELECT uuid, pool_size FROM trident.node_setting WHERE node = $1::name", 1, &name);
-	trident_base_sql_end(&sql);
-	if (rows->nrows == 0)
-		return;
-	if (rows->value[0][0])
-	{
-		Datum		uuid = DirectFunctionCall1(uuid_in,
-											   CStringGetDatum(rows->value[0][0]));
-
-		settings->has_uuid = true;
-		settings->uuid = *DatumGetUUIDP(uuid);
-	}
-	if (rows->value[0][1])
-		settings->pool_size = pg_strtoint32(rows->value[0][1]);
-}
-
-void
-trident_node_init(void)
-{
-	trident_exchange_set_lookup(look_up);
 }

@@ -54,7 +54,6 @@ follow(const char *old, const char *new)
 									  tables[i]), 2, args);
 	}
 	trident_base_sql_end(&sql);
-	trident_exchange_node_invalidate(get_foreign_server_oid(new, false));
 }
 
 Datum
