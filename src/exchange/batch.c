@@ -5,7 +5,8 @@
  * A batch goes to the exchange worker of the database (slot.c), or its calls
  * become tasks of an engine in this backend: by trident.exchange_mode, and in
  * auto mode also where the worker cannot be had, has no room for the answer,
- * or goes away meanwhile (what only reads is asked again then).
+ * goes away meanwhile (what only reads is asked again then), or cannot know yet
+ * what this transaction did to the server or the user mapping.
  *
  * Batches end with their (sub)transaction.  They are on a list, looked at when
  * transactions end, and their memory is no child of the caller's, so that the
@@ -205,6 +206,28 @@ notice_direct(void)
 					 "or set trident.exchange_mode to direct.")));
 }
 
+/*
+ * Can the worker know where these calls go?  It would ask where a server was
+ * before this transaction changed it.  Where it has to run them, an error if not.
+ */
+static bool
+is_known_to_worker(const TridentExchangeCall *calls, int ncalls, Oid role, bool insists)
+{
+	for (int i = 0; i < ncalls; i++)
+	{
+		if (!trident_exchange_route_is_mine(calls[i].node, role))
+			continue;
+		if (insists)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("the exchange worker does not know server \"%s\" as this transaction has made or changed it, or its user mapping",
+							GetForeignServer(calls[i].node)->servername),
+					 errhint("Commit the transaction first, or set trident.exchange_mode to auto.")));
+		return false;
+	}
+	return true;
+}
+
 /* Hand the batch to the worker, if that is to be; false: run it here. */
 static bool
 submit_to_worker(TridentExchangeBatch *batch, const TridentExchangeCall *calls, int ncalls)
@@ -224,6 +247,8 @@ submit_to_worker(TridentExchangeBatch *batch, const TridentExchangeCall *calls, 
 	}
 	/* where it could not be had a moment ago, nobody waits for it again */
 	if (!insists && batch->submitted_at < not_before)
+		return false;
+	if (!is_known_to_worker(calls, ncalls, batch->role, insists))
 		return false;
 	batch->slot = trident_exchange_slot_submit(calls, ncalls, batch->role,
 											   batch->submitted_at, batch->deadline,

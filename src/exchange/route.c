@@ -15,7 +15,9 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
@@ -418,6 +420,35 @@ trident_exchange_route_equal(const TridentExchangeRoute *a, const TridentExchang
 			return false;
 	}
 	return a->keywords[i] == NULL && b->keywords[i] == NULL;
+}
+
+/* Did this transaction write the row?  Drops the reference to it. */
+static bool
+is_mine(HeapTuple row)
+{
+	bool		written;
+
+	if (!HeapTupleIsValid(row))
+		return false;
+	written = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(row->t_data));
+	ReleaseSysCache(row);
+	return written;
+}
+
+bool
+trident_exchange_route_is_mine(Oid server, Oid role)
+{
+	HeapTuple	mapping;
+
+	if (!TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		return false;
+	mapping = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(role),
+							  ObjectIdGetDatum(server));
+	if (!HeapTupleIsValid(mapping))
+		mapping = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
+								  ObjectIdGetDatum(server));
+	return is_mine(mapping) ||
+		is_mine(SearchSysCache1(FOREIGNSERVEROID, ObjectIdGetDatum(server)));
 }
 
 void

@@ -89,6 +89,12 @@ extern TridentExchangeRoute *trident_exchange_route_make(const TridentExchangeRo
 extern bool trident_exchange_route_equal(const TridentExchangeRoute *a,
 										 const TridentExchangeRoute *b);
 
+/*
+ * Does it lead, for this role, by a server or user mapping that the current
+ * transaction has made or changed, so that no other process sees it yet?
+ */
+extern bool trident_exchange_route_is_mine(Oid server, Oid role);
+
 /* It is in use by no connection and no task. */
 extern void trident_exchange_route_free(TridentExchangeRoute *route);
 

@@ -189,9 +189,67 @@ SQL
 }
 all_is_given_back('cancels beside');
 
+# A call may run for longer than a worker without work is kept.
+$node->safe_psql('postgres', "ALTER SYSTEM SET trident.worker_idle_timeout = '1s'; SELECT pg_reload_conf()");
+await($node, "SELECT current_setting('trident.worker_idle_timeout') = '1s'", 'workers end soon');
+is(probe($node, 'alice', q{SELECT coalesce(value, error) FROM probe('{n1}', 'SELECT 11 FROM pg_sleep(3)', class => 1)}), '11',
+	'not while they have work');
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET trident.worker_idle_timeout; SELECT pg_reload_conf()');
+
+# What a transaction has not committed yet, no worker knows.
+$node->safe_psql('postgres', "CREATE SERVER mine FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '1', dbname 'postgres')");
+is(probe($node, 'admin', <<'SQL'), <<'END' =~ s/\n\z//r, 'a mapping and a server of this transaction');
+BEGIN;
+CREATE USER MAPPING FOR PUBLIC SERVER mine OPTIONS (user 'admin', password 'secret-of-admin');
+SAVEPOINT a;
+SELECT value FROM probe('{n1,mine}', 'SELECT 12');
+ROLLBACK TO a;
+ALTER SERVER n2 OPTIONS (ADD application_name 'x');
+SELECT value FROM probe('{n2}', 'SELECT 12');
+ROLLBACK;
+SELECT value, path FROM probe('{n2}', 'SELECT 12');
+SQL
+12|worker
+ERROR:  the exchange worker does not know server "mine" as this transaction has made or changed it, or its user mapping
+HINT:  Commit the transaction first, or set trident.exchange_mode to auto.
+ERROR:  the exchange worker does not know server "n2" as this transaction has made or changed it, or its user mapping
+HINT:  Commit the transaction first, or set trident.exchange_mode to auto.
+END
+
+# What is set for a node holds from the next call on, whoever sets it.
+is(probe($node, 'admin', <<'SQL'), <<'END' =~ s/\n\z//r, 'settings of nodes that change are noticed');
+INSERT INTO trident.node_setting (node, uuid) VALUES ('n2', gen_random_uuid());
+SELECT error FROM probe('{n2}', 'SELECT 14');
+UPDATE trident.node_setting SET uuid = (SELECT uuid FROM trident.node_identity) WHERE node = 'n2';
+SELECT value FROM probe('{n2}', 'SELECT 14');
+UPDATE trident.node_setting SET uuid = gen_random_uuid() WHERE node = 'n2';
+SELECT error FROM probe('{n2}', 'SELECT 14');
+DELETE FROM trident.node_setting WHERE node = 'n2';
+SELECT value FROM probe('{n2}', 'SELECT 14');
+CREATE TABLE other (a name);
+CREATE TRIGGER other AFTER INSERT ON other FOR EACH ROW EXECUTE FUNCTION trident.node_setting_changed();
+INSERT INTO other VALUES (1);
+SQL
+TR004 handshake: another database answers than the one registered as this node
+14
+TR004 handshake: another database answers than the one registered as this node
+14
+ERROR:  function "trident.node_setting_changed" is the row trigger of table "trident.node_setting"
+HINT:  Drop the trigger.
+END
+
 # A worker that is ended, one that fails, and one that cannot be had.
 $node->safe_psql('postgres', "ALTER SYSTEM SET trident.exchange_mode = auto; SELECT pg_reload_conf()");
 await($node, "SELECT current_setting('trident.exchange_mode') = 'auto'", 'mode auto');
+is(probe($node, 'admin', <<"SQL" =~ s/PORT/$node->port/er), "13|direct\n13|worker", 'a server of this transaction, by the session itself');
+BEGIN;
+ALTER SERVER mine OPTIONS (SET port 'PORT');
+CREATE USER MAPPING FOR PUBLIC SERVER mine OPTIONS (user 'admin', password 'secret-of-admin');
+SELECT value, path FROM probe('{mine}', 'SELECT 13');
+COMMIT;
+SELECT value, path FROM probe('{mine}', 'SELECT 13');
+SQL
+$node->safe_psql('postgres', 'DROP SERVER mine CASCADE');
 {
 	my $session = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', 'alice' ]);
 
