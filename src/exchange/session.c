@@ -46,29 +46,33 @@ static uint32 wait_event = 0;
 
 /* --- waiting --- */
 
-/* Wait for the connection's socket, or until the deadline: false. */
-static bool
+/*
+ * Wait for the connection's socket, or until the deadline: 0.  Else what came,
+ * which need not be the socket's: the latch is anybody's to set.
+ */
+static int
 wait_for(TridentExchangeConn *conn, TimestampTz deadline)
 {
 	int			events = conn->events | WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
 	long		timeout = -1;
+	int			came;
 
 	if (deadline != 0)
 	{
 		timeout = (deadline - GetCurrentTimestamp() + 999) / 1000;
 		if (timeout <= 0)
-			return false;
+			return 0;
 		timeout = Min(timeout, INT_MAX);	/* no latch waits for longer */
 		events |= WL_TIMEOUT;
 	}
-	if (WaitLatchOrSocket(MyLatch, events, conn->socket, timeout,
-						  trident_base_wait_event(&wait_event, "TridentExchangeSession"))
-		& WL_LATCH_SET)
+	came = WaitLatchOrSocket(MyLatch, events, conn->socket, timeout,
+							 trident_base_wait_event(&wait_event, "TridentExchangeSession"));
+	if (came & WL_LATCH_SET)
 	{
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
-	return true;
+	return came;
 }
 
 static void
@@ -80,16 +84,22 @@ fail_by_timeout(TridentExchangeConn *conn)
 							   "Allow for more time, or look at what the node is doing.");
 }
 
-/* Until it is established or dead. */
+/*
+ * Until it is established or dead.  While connecting, libpq may go on only when
+ * its socket is ready: else it sends on one that is not connected yet, and waits
+ * for that itself, where nobody can interrupt it.
+ */
 static void
 establish(TridentExchangeConn *conn)
 {
 	while (conn->state == TRIDENT_EXCHANGE_CONNECTING ||
 		   conn->state == TRIDENT_EXCHANGE_GREETING)
 	{
-		if (!wait_for(conn, conn->host_by))
+		int			came = wait_for(conn, conn->host_by);
+
+		if (came == 0)
 			(void) trident_exchange_hosts_next(conn);
-		else
+		else if (came & (WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE))
 			trident_exchange_conn_advance(conn);
 	}
 }
