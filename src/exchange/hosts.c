@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "nodes/pg_list.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
 #include "utils/timestamp.h"
@@ -21,6 +22,8 @@
 #include "base/compat.h"
 #include "base/error.h"
 #include "exchange/conn.h"
+
+extern char **environ;
 
 /* So long other connections begin where one has come further. */
 #define REMEMBER_MS 60000
@@ -66,6 +69,50 @@ rotate(const char *list, int first)
 	return psprintf("%s,%.*s", rest, (int) (rest - list - 1), list);
 }
 
+/* The variables of the environment that are libpq's, as name=value, palloc'd. */
+static List *
+libpq_variables(void)
+{
+	List	   *variables = NIL;
+
+	for (char **variable = environ; *variable; variable++)
+	{
+		if (strncmp(*variable, "PG", 2) == 0 && strchr(*variable, '='))
+			variables = lappend(variables, pstrdup(*variable));
+	}
+	return variables;
+}
+
+/*
+ * What libpq is not told it takes from the environment, which is that of who
+ * started the server.  So the variables are away meanwhile, and then there
+ * again: another extension of this process may live by them.
+ */
+static PGconn *
+start_connecting(const char *const *keywords, const char *const *values)
+{
+	List	   *variables = libpq_variables();
+	PGconn	   *pg;
+	ListCell   *lc;
+
+	foreach(lc, variables)
+	{
+		char	   *variable = lfirst(lc);
+
+		*strchr(variable, '=') = '\0';
+		unsetenv(variable);
+	}
+	pg = PQconnectStartParams(keywords, values, 0);
+	foreach(lc, variables)
+	{
+		char	   *variable = lfirst(lc);
+
+		setenv(variable, variable + strlen(variable) + 1, 1);
+	}
+	list_free_deep(variables);
+	return pg;
+}
+
 /* Have libpq begin, with the host whose turn it is. */
 static void
 begin(TridentExchangeConn *conn)
@@ -81,7 +128,7 @@ begin(TridentExchangeConn *conn)
 	for (int i = 0; i < n; i++)
 		values[i] = is_list_of_hosts(route->keywords[i]) ?
 			rotate(route->values[i], conn->host) : route->values[i];
-	conn->pg = PQconnectStartParams(route->keywords, values, 0);
+	conn->pg = start_connecting(route->keywords, values);
 	for (int i = 0; i < n; i++)
 	{
 		if (values[i] != route->values[i])

@@ -286,6 +286,9 @@ build_options(Options *options, const ForeignServer *server,
 	{
 		gather_options(options, server->options, known, is_superuser);
 		gather_options(options, mapping->options, known, is_superuser);
+		/* nor Kerberos credentials: older than 16, libpq cannot be told */
+		if (is_libpq_option(known, "require_auth"))
+			default_option(options, "require_auth", "!gss,!sspi");
 	}
 	PG_FINALLY();
 	{

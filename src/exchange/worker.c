@@ -8,8 +8,6 @@
  *
  * Rights: the process is a superuser; nothing is decided by that.  A slot
  * names the role that asks, and the route is made and checked for that role.
- * What the server was started with for libpq (PGPASSFILE and the like) is
- * removed from the environment first.
  *
  * Catalogs are read in short transactions, only to make a route, so that the
  * worker holds back no vacuum.  Invalidations are taken between them, each
@@ -23,8 +21,6 @@
  * for the batches when the process ends in any other way.
  */
 #include "postgres.h"
-
-#include <unistd.h>
 
 #include "access/xact.h"
 #include "miscadmin.h"
@@ -50,8 +46,6 @@
 
 /* Longest time between two looks at what other processes would like to have. */
 #define TURN_MS				1000
-
-extern char **environ;
 
 typedef struct WorkerBatch WorkerBatch;
 
@@ -373,29 +367,6 @@ exit_worker(int code, Datum arg)
 	end_all();
 }
 
-/* libpq would take what it misses from there. */
-static void
-clear_environment(void)
-{
-	char	  **variable = environ;
-
-	while (*variable)
-	{
-		char	   *equals = strchr(*variable, '=');
-
-		if (equals && strncmp(*variable, "PG", 2) == 0)
-		{
-			char	   *name = pnstrdup(*variable, equals - *variable);
-
-			unsetenv(name);
-			pfree(name);
-			variable = environ; /* it has moved */
-		}
-		else
-			variable++;
-	}
-}
-
 static void
 start_engine(void)
 {
@@ -469,7 +440,6 @@ run_worker(int number)
 												  "trident exchange worker",
 												  ALLOCSET_DEFAULT_SIZES);
 
-	clear_environment();
 	self = trident_base_worker_self();
 	start_engine();
 	before_shmem_exit(exit_worker, (Datum) 0);

@@ -18,8 +18,11 @@ plan skip_all => 'needs a library with fault points (TRIDENT_FAULTS)'
   unless $ENV{TRIDENT_FAULTS};
 
 my $user = (getpwuid($>))[0];
+# The server is started with what would give its password to libpq.
+$ENV{PGPASSWORD} = 'secret-of-admin';
 my $node = exchange_node('calls', conf => "shared_preload_libraries = trident\n",
 	hba => "local all $user peer\nhostssl all holder 127.0.0.1/32 cert\n");
+delete $ENV{PGPASSWORD};
 my $other = PostgreSQL::Test::Cluster->new('other');
 my $mode;
 
