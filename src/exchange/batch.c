@@ -72,6 +72,9 @@ static uint32 worker_wait_event = 0;
 /* When it did not, calls run directly for so long. */
 #define AUTO_PAUSE_MS	1000
 
+/* So much of the time that a batch has may pass before the caller goes on. */
+#define CONNECT_SHARE	4
+
 /* Beyond the deadline, which the worker keeps, so long until we do not wait. */
 #define GRACE_MS		1000
 
@@ -266,6 +269,43 @@ submit_to_worker(TridentExchangeBatch *batch, const TridentExchangeCall *calls, 
 	return true;
 }
 
+/* Does a call that runs here wait for a connection that is being made? */
+static bool
+is_connecting(const TridentExchangeBatch *batch)
+{
+	for (int i = 0; i < batch->ncalls; i++)
+	{
+		const TridentExchangeTask *task = &batch->items[i].task;
+
+		if (task->state == TRIDENT_EXCHANGE_TASK_WAITING && task->route->nconnecting > 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Send the calls.  Connecting takes turns that nobody gives it while the caller
+ * works at its own part: so it is waited for here, as all nodes at once are
+ * connected to, and they then work while the caller does.
+ */
+static void
+send_direct(TridentExchangeBatch *batch)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz until =
+		Min(TimestampTzPlusMilliseconds(now, trident_base_exchange_connect_timeout),
+			now + (batch->deadline - now) / CONNECT_SHARE);
+	bool		latch_set = trident_exchange_engine_turn(engine, 0);
+
+	while (is_connecting(batch) && (now = GetCurrentTimestamp()) < until)
+	{
+		CHECK_FOR_INTERRUPTS();
+		latch_set |= trident_exchange_engine_turn(engine, (until - now) / 1000 + 1);
+	}
+	if (latch_set)
+		SetLatch(MyLatch);		/* whose it was looks again */
+}
+
 TridentExchangeBatch *
 trident_exchange_submit(const TridentExchangeCall *calls, int ncalls,
 						TimestampTz deadline)
@@ -300,7 +340,7 @@ trident_exchange_submit(const TridentExchangeCall *calls, int ncalls,
 	batch->ncalls = ncalls;
 	for (int i = 0; i < ncalls; i++)
 		add_direct(&batch->items[i]);
-	trident_exchange_progress(batch);
+	send_direct(batch);
 	return batch;
 }
 

@@ -129,6 +129,7 @@ typedef struct TridentExchangeBatch TridentExchangeBatch;
 /*
  * Start the calls.  deadline: when to give up on those not done; 0: after
  * trident.exchange_timeout.  What replies hold lives until the batch ends.
+ * In direct mode this waits for connections, if there are none yet.
  */
 extern TridentExchangeBatch *trident_exchange_submit(const TridentExchangeCall *calls,
 													 int ncalls,

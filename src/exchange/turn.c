@@ -4,7 +4,8 @@
  *
  * A turn: hand connections to tasks that wait (grow.c), wait for a socket or
  * the latch, let the connections that have something go on (task.c), give up
- * tasks whose time is over, hand out connections again.
+ * tasks whose time is over when nothing more has come for them, hand out
+ * connections again.
  *
  * A set of wait events cannot lose one, so it is made anew when a connection
  * is opened or closed; between those only what is waited for is changed.
@@ -17,6 +18,9 @@
 #include "base/compat.h"
 #include "base/error.h"
 #include "exchange/engine.h"
+
+/* So often a turn looks for more in the sockets before it gives anything up. */
+#define CATCH_UP_EVENTS 1000
 
 static const TridentExchangeOutcome timeout_outcome = {
 	.origin = TRIDENT_EXCHANGE_FROM_TIMEOUT,
@@ -191,12 +195,68 @@ is_link(TridentExchangeEngine *engine, const TridentExchangeLink *link)
 	return false;
 }
 
+/* Wait once, and let go on what something came for; how much that was. */
+static int
+take_events(TridentExchangeEngine *engine, long timeout_ms, bool *latch_set)
+{
+	int			n;
+
+	update_set(engine);
+	n = WaitEventSetWait(engine->set, timeout_ms, engine->occurred,
+						 engine->nlinks + 2, engine->wait_event);
+	engine->now = GetCurrentTimestamp();
+	for (int i = 0; i < n; i++)
+	{
+		if (engine->occurred[i].events & WL_LATCH_SET)
+		{
+			ResetLatch(MyLatch);
+			*latch_set = true;
+		}
+		else if (is_link(engine, engine->occurred[i].user_data))
+			trident_exchange_engine_advance(engine, engine->occurred[i].user_data);
+	}
+	return n;
+}
+
+/* Is somebody's time over? */
+static bool
+is_late(TridentExchangeEngine *engine)
+{
+	dlist_iter	iter;
+
+	if (engine->now >= engine->next_deadline)
+		return true;
+	dlist_foreach(iter, &engine->links)
+	{
+		const TridentExchangeLink *link = dlist_container(TridentExchangeLink, node,
+														  iter.cur);
+
+		if (link->is_connecting && link->conn->host_by <= engine->now)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What came in time counts, however late it is looked at: a backend that has
+ * work of its own between two turns finds whole answers in its sockets, of
+ * which one event takes a part.
+ */
+static void
+catch_up(TridentExchangeEngine *engine, bool *latch_set)
+{
+	for (int i = 0; i < CATCH_UP_EVENTS && is_late(engine); i++)
+	{
+		if (take_events(engine, 0, latch_set) == 0)
+			break;
+	}
+}
+
 bool
 trident_exchange_engine_turn(TridentExchangeEngine *engine, long timeout_ms)
 {
 	TimestampTz wake;
 	bool		latch_set = false;
-	int			n;
 
 	engine->now = GetCurrentTimestamp();
 	trident_exchange_engine_dispatch(engine);
@@ -208,20 +268,8 @@ trident_exchange_engine_turn(TridentExchangeEngine *engine, long timeout_ms)
 		if (timeout_ms < 0 || ms < timeout_ms)
 			timeout_ms = ms;
 	}
-	update_set(engine);
-	n = WaitEventSetWait(engine->set, timeout_ms, engine->occurred,
-						 engine->nlinks + 2, engine->wait_event);
-	engine->now = GetCurrentTimestamp();
-	for (int i = 0; i < n; i++)
-	{
-		if (engine->occurred[i].events & WL_LATCH_SET)
-		{
-			ResetLatch(MyLatch);
-			latch_set = true;
-		}
-		else if (is_link(engine, engine->occurred[i].user_data))
-			trident_exchange_engine_advance(engine, engine->occurred[i].user_data);
-	}
+	(void) take_events(engine, timeout_ms, &latch_set);
+	catch_up(engine, &latch_set);
 	expire_tasks(engine);
 	expire_connecting(engine);
 	if (engine->now >= engine->next_sweep)

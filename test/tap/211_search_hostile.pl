@@ -101,6 +101,19 @@ note($mutated);
 unlike($mutated, qr/^(?:XX|57)/m, 'bytes changed at random: rows, or an error of the data');
 is(answers('honest', 1), 'rows|1', 'the same node, honest again');
 is($home->safe_psql('postgres', $right), '7,6,8,5,9', 'is right again');
+
+# A session that connects for itself, and has more to do here than nodes have
+# time to answer: they have answered all the same.
+is($home->safe_psql('postgres', <<'SQL'), '25', 'answers that came in time count, however late they are looked at');
+SET client_min_messages = error;
+SET trident.exchange_timeout = '300ms';
+CREATE TABLE part_1 PARTITION OF part FOR VALUES IN (101, 102, 103, 104, 105);
+INSERT INTO part_1 (id, v, note) SELECT i, ARRAY[i, 1, 2]::vector, 'n' || i FROM generate_series(101, 105) i;
+SELECT count(*) FROM trident_search('part', '[7,1,2]', 30, key => '{id}', vector_column => 'v',
+	filter => $$id < 100 OR length(md5(repeat(note, 40000000))) = 32$$);
+DROP TABLE part_1;
+SQL
+
 # Endless rows, and a value too long: given up while it comes, by whoever asks.
 $home->append_conf('postgresql.conf', <<'END');
 shared_preload_libraries = trident
