@@ -158,7 +158,8 @@ conclude(TridentExchangeSession *session, PGresult *result)
 
 /*
  * The route, or the error that its making raised, in the reply.  A failed
- * look-up leaves a transaction that cannot go on, so it has one of its own.
+ * look-up leaves a transaction that cannot go on, so it has one of its own.  To
+ * be cancelled is no error of the node's, and goes on.
  */
 static TridentExchangeRoute *
 make_route(Oid node, TridentExchangeReply *error)
@@ -185,6 +186,10 @@ make_route(Oid node, TridentExchangeReply *error)
 		raised = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		if (ERRCODE_TO_CATEGORY(raised->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+			ReThrowError(raised);
 		memset(error, 0, sizeof(*error));
 		error->node = node;
 		error->origin = TRIDENT_EXCHANGE_FROM_HANDSHAKE;

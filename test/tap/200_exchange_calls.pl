@@ -340,6 +340,31 @@ SQL
 	like(probe($node, 'alice', q{SELECT coalesce(error, 'done') FROM probe_session('n1', '{BEGIN,TRUNCATE public.made,COPY public.made FROM STDIN}', E'x\n')}),
 		qr/^done\ndone\n22P02 remote: invalid input syntax for type integer: "x"$/, 'what COPY says');
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM made'), '4', 'and a session that ends without commit changes nothing');
+
+	# A host that answers nothing at all, since its queue is full: what wakes the
+	# session meanwhile is no sign of it, and the next one has its turn.
+	my $full = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die $!;
+	my @queue = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $full->sockport) || die $! } 1 .. 2;
+	my $session = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', 'admin' ]);
+
+	$node->safe_psql('postgres', <<"SQL");
+CREATE SERVER full_queue FOREIGN DATA WRAPPER postgres_fdw
+	OPTIONS (host '127.0.0.1,127.0.0.1', port '@{[$full->sockport]},@{[$other->port]}', dbname 'postgres');
+CREATE USER MAPPING FOR admin SERVER full_queue OPTIONS (user '$user');
+SQL
+	$session->query_until(qr/^go/, "\\echo go\nSELECT 'answer', coalesce(value, error), clock_timestamp() - statement_timestamp() < '8 s' FROM probe_session('full_queue', '{SELECT 9}');\n");
+	my $wake = q{SELECT pg_log_backend_memory_contexts(pid) FROM pg_stat_activity WHERE query LIKE '%full_queue%' AND wait_event_type = 'Extension'};
+	await($node, $wake, 'a session connects, and is woken');
+	$node->safe_psql('postgres', $wake) foreach 1 .. 3;
+	like($session->query_safe('SELECT 1'), qr/answer\|9\|t/, 'the second host answers, in time');
+	$session->quit;
+
+	# To be cancelled is nothing that a check finds out about a node.
+	my $lock = $node->background_psql('postgres');
+	$lock->query_safe('BEGIN; LOCK TABLE trident.node_setting');
+	like(probe($node, 'admin', "SET statement_timeout = '500ms'; SELECT detail FROM trident_node_check('n1')"),
+		qr/^ERROR:  canceling statement due to statement timeout$/m, 'a check that is cancelled');
+	$lock->quit;
 	return;
 }
 
