@@ -11,8 +11,8 @@
  *
  * Catalogs are read in short transactions, only to make a route, so that the
  * worker holds back no vacuum.  Invalidations are taken between them, each
- * turn before anything is accepted: what a backend changed and committed is
- * seen by what it asks next.
+ * turn and before each batch: what a backend changed and committed is seen by
+ * what it asks next.
  *
  * Failure: an error while a route is made fails its calls.  Any other leaves
  * the engine in doubt: all batches get a reply that says that they are lost,
@@ -28,6 +28,7 @@
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/proc.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -251,6 +252,8 @@ begin_batch(TridentExchangeSlot *slot)
 												offsetof(WorkerBatch, tasks) +
 												sizeof(WorkerTask) * ncalls);
 
+	/* what the owner has committed before it asked, even if that was just now */
+	AcceptInvalidationMessages();
 	batch->slot = slot;
 	batch->calls = trident_exchange_shared_address(slot->payload);
 	dlist_push_tail(&batches, &batch->node);
