@@ -210,6 +210,8 @@ find_route(const TridentExchangeRouteKey *key, TridentExchangeOutcome *outcome)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
+	/* what waited for a lock has taken the latch of who submits meanwhile */
+	SetLatch(MyLatch);
 	return route;
 }
 
