@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -75,6 +76,15 @@ parse_uuid(const char *text, pg_uuid_t *uuid)
 	return n == 2 * UUID_LEN;
 }
 
+/* Copy a text; what is none in our encoding, or is cut into none, is empty. */
+static void
+take_text(char *to, const PGresult *result, int column)
+{
+	strlcpy(to, PQgetvalue(result, 0, column), NAMEDATALEN);
+	if (!pg_verifymbstr(to, strlen(to), true))
+		to[0] = '\0';
+}
+
 void
 trident_exchange_greet_take(TridentExchangeConn *conn, const PGresult *result)
 {
@@ -86,11 +96,11 @@ trident_exchange_greet_take(TridentExchangeConn *conn, const PGresult *result)
 	{
 		facts->server_version_num = strtol(PQgetvalue(result, 0, 0), NULL, 10);
 		facts->in_recovery = PQgetvalue(result, 0, 1)[0] == 't';
-		strlcpy(facts->encoding, PQgetvalue(result, 0, 2), NAMEDATALEN);
+		take_text(facts->encoding, result, 2);
 		facts->system_identifier = strtoull(PQgetvalue(result, 0, 3), NULL, 10);
 		facts->database = strtoul(PQgetvalue(result, 0, 4), NULL, 10);
-		strlcpy(facts->extension_version, PQgetvalue(result, 0, 5), NAMEDATALEN);
-		strlcpy(facts->install_schema, PQgetvalue(result, 0, 6), NAMEDATALEN);
+		take_text(facts->extension_version, result, 5);
+		take_text(facts->install_schema, result, 6);
 	}
 	else if (PQnfields(result) == 2)
 	{

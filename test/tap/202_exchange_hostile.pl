@@ -134,6 +134,12 @@ foreach my $mode ('worker', 'direct')
 	is(call('flood', $mode), '1', "a node that then sends without end, $mode");
 	await($node, q{SELECT coalesce(sum(connections), 0) = 0 FROM trident.stat_pool WHERE node = 'flood'}, "it is disconnected, $mode");
 }
+
+# What it tells of itself is text, or nothing.
+fake('no_name', answers => [ row('150000', 'f', "UTF8\xff", '7', '5', "\xff\xfe", '') , $none ]);
+my (undef, $shown, $complaint) = $node->psql('postgres', q{SET ROLE admin; SELECT count(*) > 0 FROM trident_node_check('no_name');
+	SET client_encoding = LATIN1; SELECT server_version, trident_version = '' FROM trident.node WHERE node = 'no_name'});
+is("$shown$complaint", "t\n15.0|t", 'names that are no text');
 is(call('honest', 'worker'), '1', 'the worker lives on');
 my $worker = $node->safe_psql('postgres', q{SELECT pid FROM trident.stat_worker WHERE kind = 'exchange' AND state = 'ready'});
 my ($peak) = slurp_file("/proc/$worker/status") =~ /VmHWM:\s+(\d+) kB/;
