@@ -491,21 +491,13 @@ end_batches(SubTransactionId subid, bool is_leak)
 	}
 }
 
-/* Is the bound met over all processes? */
-static bool
-is_place_full(const TridentExchangeRoute *route)
-{
-	return trident_exchange_shared_count(route->place) >=
-		trident_exchange_engine_pool_size(route);
-}
-
 /*
  * Nobody looks at a connection that is being made until the next call, which
- * may never be, while it counts for the bound: none is left behind by an error,
- * or where others may wait for it.
+ * may never be, while it counts for the bound and waits on the node; and later
+ * its time is over.  So none outlives the transaction.
  */
 static void
-drop_connecting(bool is_commit)
+drop_connecting(void)
 {
 	dlist_mutable_iter iter;
 
@@ -513,7 +505,7 @@ drop_connecting(bool is_commit)
 	{
 		TridentExchangeLink *link = dlist_container(TridentExchangeLink, node, iter.cur);
 
-		if (!link->is_connecting || (is_commit && !is_place_full(link->route)))
+		if (!link->is_connecting)
 			continue;
 		trident_exchange_hosts_forsake(link->route, link->conn);
 		trident_pool_drop(engine->pool, link->member);
@@ -546,7 +538,7 @@ give_back(void)
 
 /* Between transactions: close what may not be used any more, or is too old. */
 static void
-tidy_engine(bool is_commit)
+tidy_engine(void)
 {
 	dlist_iter	iter;
 	uint64		generation = trident_exchange_route_generation();
@@ -569,7 +561,7 @@ tidy_engine(bool is_commit)
 		}
 		seen = generation;
 	}
-	drop_connecting(is_commit);
+	drop_connecting();
 	(void) trident_pool_sweep(engine->pool, GetCurrentTimestamp());
 
 	while (give_back())
@@ -585,14 +577,14 @@ end_transaction(XactEvent event, void *arg)
 		case XACT_EVENT_PARALLEL_ABORT:
 			end_batches(InvalidSubTransactionId, false);
 			trident_exchange_session_end_transaction(false);
-			tidy_engine(false);
+			tidy_engine();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PARALLEL_COMMIT:
 		case XACT_EVENT_PREPARE:
 			end_batches(InvalidSubTransactionId, true);
 			trident_exchange_session_end_transaction(true);
-			tidy_engine(true);
+			tidy_engine();
 			break;
 		default:
 			break;
