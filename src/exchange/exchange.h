@@ -29,7 +29,10 @@
  * and ends with it, when that commits as when it aborts; what still runs is
  * cancelled.  Waiting is interruptible.  What goes wrong with one call is in
  * its reply and raises nothing; errors are raised for what is wrong with the
- * request: no such server, no user mapping, not a postgres_fdw server.
+ * request: no such server, no user mapping, not a postgres_fdw server.  What
+ * the role may not do, such as to connect without a password, is raised in
+ * direct mode, and is in the reply in worker mode: origin HANDSHAKE, with a
+ * SQLSTATE other than TR004.
  */
 #ifndef TRIDENT_EXCHANGE_EXCHANGE_H
 #define TRIDENT_EXCHANGE_EXCHANGE_H

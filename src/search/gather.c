@@ -199,11 +199,16 @@ trident_search_ask(const TridentSearchQuestion *question, TridentSearchLeg *legs
 	return trident_exchange_submit(calls, ncalls, deadline);
 }
 
-/* Does the reply tell that the node is away, and not that the search is wrong? */
+/*
+ * Does the reply tell that the node is away, and not that the search is wrong,
+ * nor that this role may not go there?
+ */
 static bool
 is_missing(const TridentExchangeReply *reply)
 {
-	if (reply->origin != TRIDENT_EXCHANGE_FROM_REMOTE)
+	if (reply->origin != TRIDENT_EXCHANGE_FROM_REMOTE &&
+		(reply->origin != TRIDENT_EXCHANGE_FROM_HANDSHAKE ||
+		 reply->sqlstate == TRIDENT_ERRCODE_EXCHANGE_HANDSHAKE))
 		return true;
 	switch (ERRCODE_TO_CATEGORY(reply->sqlstate))
 	{

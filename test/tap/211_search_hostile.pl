@@ -124,6 +124,14 @@ trident.exchange_timeout = '20s'
 END
 $home->restart;
 
+# Who may not connect to a node is told so, and not that it is away.
+$home->safe_psql('postgres', 'CREATE ROLE poor LOGIN; GRANT SELECT ON part, part_0 TO poor; GRANT USAGE ON FOREIGN SERVER far TO poor; CREATE USER MAPPING FOR poor SERVER far');
+foreach my $mode ('worker', 'direct')
+{
+	my (undef, undef, $error) = $home->psql('postgres', "SET trident.exchange_mode = $mode; SET ROLE poor; SELECT id FROM trident_search('part', '[7,1,2]', 5, key => '{id}', vector_column => 'v', partial => 'allow')");
+	like($error, qr/ERROR: .*password is required/, "a role without a password, $mode");
+}
+
 # The most memory that the process has had, in MB, and what it said.
 sub most_memory
 {
