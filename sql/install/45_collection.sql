@@ -124,7 +124,7 @@ CREATE FUNCTION @extschema@.trident_collection_sync(
 RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'trident_collection_sync' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION @extschema@.trident_collection_sync(regclass) IS
-	'makes the shards of a collection what its table is, in columns, checks and indexes, and returns the statements run on nodes; takes over a collection that came by a dump; where the collection is attached, attaches it anew as its home has it';
+	'makes the shards of a collection what its table is, in columns, checks and indexes, and returns the statements run on nodes; takes over a collection that came by a dump; where the collection is attached, makes its table here what its home has, in place, and returns nothing';
 REVOKE EXECUTE ON FUNCTION @extschema@.trident_collection_sync(regclass) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.trident_collection_attach(collection text, from_node name)

@@ -7,7 +7,8 @@
  * columns, checks, indexes, and for each shard the uuid of its node, which is
  * looked up among the nodes known here.  A shard that stands here becomes a
  * partition as it is; the others are foreign tables.  The home alone changes
- * the definition; trident_collection_sync() attaches anew.
+ * the definition; trident_collection_sync() does the same here, in place: what
+ * stays, and what was made of it here, such as rights and views, is kept.
  *
  * Trust: what the node tells becomes DDL with the rights of the caller, so it
  * is taken as names and uuids where it can be.  Columns, checks and indexes
@@ -18,7 +19,6 @@
 #include "postgres.h"
 
 #include "access/relation.h"
-#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
@@ -35,6 +35,7 @@
 
 #include "base/compat.h"
 #include "base/sql.h"
+#include "collection/inventory.h"
 #include "collection/shard.h"
 #include "node/node.h"
 
@@ -178,6 +179,7 @@ parse_one(const TridentCollection *collection, const char *sql, NodeTag tag)
 	if (statement == NULL || nodeTag(statement) != tag)
 		refuse_answer(collection->name, "more in it than a table");
 	table = tag == T_CreateStmt ? ((CreateStmt *) statement)->relation :
+		tag == T_AlterTableStmt ? ((AlterTableStmt *) statement)->relation :
 		((IndexStmt *) statement)->relation;
 	if (table->schemaname == NULL ||
 		strcmp(quote_qualified_identifier(table->schemaname, table->relname),
@@ -218,6 +220,28 @@ check_table(const TridentCollection *collection, const char *sql)
 		refuse_answer(collection->name, "more in it than columns and checks");
 	foreach(lc, create->tableElts)
 		check_element(collection, lfirst(lc));
+}
+
+/* ALTER TABLE of one column or check, or CREATE INDEX, if it is nothing else. */
+static void
+check_addition(const TridentCollection *collection, const char *sql)
+{
+	AlterTableStmt *alter;
+	AlterTableCmd *cmd;
+
+	if (strncmp(sql, "CREATE INDEX ", strlen("CREATE INDEX ")) == 0)
+	{
+		(void) parse_one(collection, sql, T_IndexStmt);
+		return;
+	}
+	alter = (AlterTableStmt *) parse_one(collection, sql, T_AlterTableStmt);
+	cmd = linitial_node(AlterTableCmd, alter->cmds);
+	if (list_length(alter->cmds) != 1)
+		refuse_answer(collection->name, "more in it than columns and checks");
+	if (cmd->subtype == AT_AddColumn || cmd->subtype == AT_AddConstraint)
+		check_element(collection, cmd->def);
+	else if (cmd->subtype != AT_SetNotNull && cmd->subtype != AT_DropNotNull)
+		refuse_answer(collection->name, "more in it than columns and checks");
 }
 
 /*
@@ -270,12 +294,30 @@ make_table(TridentCollection *collection, TridentExchangeSession *session,
 	trident_base_sql_end(&sql);
 }
 
+/* Ask where its shards stand. */
+static void
+ask_shards(TridentExchangeSession *session, TridentCollection *collection,
+		   const char *name)
+{
+	const TridentExchangeReply *reply = ask(session, shards_query, name);
+
+	for (int i = 0; i < reply->nrows; i++)
+	{
+		int			number = pg_strtoint32(trident_exchange_text(reply, i, 0));
+		const char *uuid = trident_exchange_value(reply, i, 1, NULL);
+		char	   *holder = node_of(uuid ? uuid_of(reply, i, 1) : NULL,
+									 collection->node, number);
+
+		collection->shards = lappend(collection->shards,
+									 trident_collection_shard_new(collection, number, holder));
+	}
+}
+
 /* Make the collection of that name here as the node has it. */
 static Oid
 attach(const char *name, const char *node)
 {
 	TridentExchangeSession *session;
-	const TridentExchangeReply *reply;
 	TridentCollection *collection;
 	List	   *hash;
 
@@ -289,17 +331,7 @@ attach(const char *name, const char *node)
 				 errhint("Attach it on other nodes.")));
 	make_table(collection, session, name);
 	trident_collection_check_hash(collection->oid, hash);
-	reply = ask(session, shards_query, name);
-	for (int i = 0; i < reply->nrows; i++)
-	{
-		int			number = pg_strtoint32(trident_exchange_text(reply, i, 0));
-		const char *uuid = trident_exchange_value(reply, i, 1, NULL);
-		char	   *holder = node_of(uuid ? uuid_of(reply, i, 1) : NULL,
-									 collection->node, number);
-
-		collection->shards = lappend(collection->shards,
-									 trident_collection_shard_new(collection, number, holder));
-	}
+	ask_shards(session, collection, name);
 	trident_exchange_session_close(session);
 	for (int i = 0; i < list_length(collection->shards); i++)
 	{
@@ -358,13 +390,121 @@ trident_collection_detach(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* The statements, of char *, one after another. */
+static void
+run_all(List *statements)
+{
+	TridentBaseSql sql;
+	ListCell   *lc;
+
+	trident_base_sql_begin(&sql);
+	foreach(lc, statements)
+		trident_base_sql_run(lfirst(lc), 0, NULL);
+	trident_base_sql_end(&sql);
+}
+
+/* An error if what the home has now is not the collection attached here. */
+static void
+require_same(const TridentCollection *here, const TridentCollection *there,
+			 const char *node)
+{
+	if (strcmp(here->id, there->id) != 0 || here->modulus != there->modulus ||
+		strcmp(here->hash_columns, there->hash_columns) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("collection %s of node \"%s\" is another one than the one attached here",
+						here->name, node),
+				 errhint("Use trident_collection_detach(), and then trident_collection_attach().")));
+}
+
+/* The leaf is a leaf no more; one that is foreign is dropped. */
+static void
+remove_leaf(const TridentCollection *collection, const TridentCollectionShard *shard)
+{
+	char	   *leaf = trident_collection_table_name(shard->leaf);
+
+	run_all(list_make1(psprintf("ALTER TABLE %s DETACH PARTITION %s", collection->name, leaf)));
+	if (OidIsValid(shard->server))
+		run_all(list_make1(psprintf("DROP FOREIGN TABLE %s", leaf)));
+}
+
+/*
+ * Let the leaves be those of the home, and the table as it is there.  Where
+ * that changes, no leaf is there meanwhile: a shard that stands here has had
+ * the change from its home.
+ */
+static void
+follow_home(const TridentCollection *here, TridentCollection *there,
+			List *removals, List *additions)
+{
+	bool		changes = removals != NIL || additions != NIL;
+	List	   *leaves = list_copy(there->shards);
+	ListCell   *lc;
+
+	foreach(lc, here->shards)
+	{
+		TridentCollectionShard *old = lfirst(lc);
+		TridentCollectionShard *same = NULL;
+		ListCell   *other;
+
+		foreach(other, there->shards)
+		{
+			TridentCollectionShard *shard = lfirst(other);
+
+			if (!changes && shard->number == old->number && shard->server == old->server)
+				same = shard;
+		}
+		if (same)
+			leaves = list_delete_ptr(leaves, same);
+		else
+			remove_leaf(here, old);
+	}
+	run_all(removals);
+	run_all(additions);
+	if (additions != NIL)
+	{
+		TridentBaseSql sql;
+
+		trident_base_sql_begin(&sql);
+		check_checks(there);
+		trident_base_sql_end(&sql);
+	}
+	foreach(lc, leaves)
+		trident_collection_attach_leaf(there, lfirst(lc));
+}
+
 void
 trident_collection_reattach(const TridentCollection *collection)
 {
-	char	   *name = collection->name;
 	char	   *node = node_of(collection->home, collection->node, 0);
+	TridentExchangeSession *session;
+	const TridentExchangeReply *reply;
+	TridentCollection *there;
+	List	   *hash;
+	List	   *removals;
+	List	   *additions;
+	ListCell   *lc;
 
-	detach(collection);
-	CommandCounterIncrement();
-	(void) attach(name, node);
+	trident_node_require(list_make1(node), 0);
+	session = trident_exchange_session_open(trident_node_server(node), 0, 0);
+	there = ask_collection(session, collection->name, node, &hash);
+	require_same(collection, there, node);
+	there->oid = collection->oid;
+	reply = ask(session, trident_collection_inventory_query, collection->name);
+	trident_collection_changes(collection, trident_collection_inventory(collection->oid),
+							   trident_collection_inventory_read(reply),
+							   &removals, &additions);
+	foreach(lc, additions)
+		check_addition(collection, lfirst(lc));
+	ask_shards(session, there, collection->name);
+	trident_exchange_session_close(session);
+
+	trident_collection_set_quiet(true);
+	follow_home(collection, there, removals, additions);
+	trident_collection_set_quiet(false);
+	if (strcmp(collection->home, there->home) != 0)
+	{
+		trident_collection_unregister(collection->oid);
+		trident_collection_register(there);
+	}
 }

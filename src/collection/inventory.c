@@ -22,6 +22,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/varlena.h"
 
 #include "base/compat.h"
 #include "base/sql.h"
@@ -463,4 +464,128 @@ trident_collection_repair(const TridentCollection *collection,
 		*before = lappend(*before,
 						  psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", table,
 								   trident_collection_join_names(collection->key)));
+}
+
+/* The name of an index without its schema, quoted. */
+static const char *
+bare_name(const char *index)
+{
+	List	   *names = textToQualifiedNameList(cstring_to_text(index));
+
+	return quote_identifier(strVal(llast(names)));
+}
+
+/* What a part of an attached collection's table needs to be what it is at home. */
+static void
+change_item(const char *table, const TridentCollectionItem *item,
+			const TridentCollectionItem *twin, List **removals, List **additions)
+{
+	const char *name = quote_identifier(item->name);
+
+	if (is_kind(item, "check"))
+	{
+		if (twin && strcmp(twin->definition, item->definition) == 0)
+			return;
+		if (twin)
+			*removals = lappend(*removals, psprintf("ALTER TABLE %s DROP CONSTRAINT %s", table, name));
+		*additions = lappend(*additions, psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s",
+												  table, name, item->definition));
+	}
+	else if (twin == NULL)
+		*additions = lappend(*additions, psprintf("ALTER TABLE %s ADD COLUMN %s %s%s",
+												  table, name, item->definition,
+												  item->not_null ? " NOT NULL" : ""));
+	else if (strcmp(twin->definition, item->definition) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("column \"%s\" of collection %s is %s here, and %s at its home",
+						item->name, table, twin->definition, item->definition),
+				 errhint("Use trident_collection_detach(), and then trident_collection_attach().")));
+	else if (twin->not_null != item->not_null)
+		*additions = lappend(*additions, psprintf("ALTER TABLE %s ALTER COLUMN %s %s NOT NULL", table,
+												  name, twin->not_null ? "DROP" : "SET"));
+}
+
+/* Parts of "some" that "others" have not: indexes by what they are. */
+static List *
+without(List *some, List *others)
+{
+	List	   *rest = NIL;
+	List	   *left = list_copy(others);
+	ListCell   *lc;
+
+	foreach(lc, some)
+	{
+		TridentCollectionItem *item = lfirst(lc);
+		ListCell   *other;
+		bool		found = false;
+
+		foreach(other, left)
+		{
+			TridentCollectionItem *twin = lfirst(other);
+
+			if (strcmp(twin->kind, item->kind) != 0 ||
+				strcmp(is_kind(item, "index") ? twin->definition : twin->name,
+					   is_kind(item, "index") ? item->definition : item->name) != 0)
+				continue;
+			found = true;
+			left = foreach_delete_current(left, other);
+			break;
+		}
+		if (!found)
+			rest = lappend(rest, item);
+	}
+	return rest;
+}
+
+void
+trident_collection_changes(const TridentCollection *collection, List *here,
+						   List *wanted, List **removals, List **additions)
+{
+	const char *table = collection->name;
+	List	   *drops = NIL;
+	ListCell   *lc;
+
+	*removals = *additions = NIL;
+	foreach(lc, without(here, wanted))
+	{
+		TridentCollectionItem *item = lfirst(lc);
+
+		if (is_kind(item, "index"))
+			*removals = lappend(*removals, psprintf("DROP INDEX %s", item->name));
+		else if (is_kind(item, "check"))
+			*removals = lappend(*removals, psprintf("ALTER TABLE %s DROP CONSTRAINT %s", table,
+													quote_identifier(item->name)));
+		else if (is_kind(item, "column"))
+			drops = lappend(drops, psprintf("ALTER TABLE %s DROP COLUMN %s", table,
+											quote_identifier(item->name)));
+	}
+	/* columns before the checks and indexes that may be about them */
+	foreach(lc, wanted)
+	{
+		TridentCollectionItem *item = lfirst(lc);
+
+		if (is_kind(item, "column"))
+			change_item(table, item, named(here, "column", item->name),
+						removals, additions);
+	}
+	foreach(lc, wanted)
+	{
+		TridentCollectionItem *item = lfirst(lc);
+
+		if (is_kind(item, "check"))
+			change_item(table, item, named(here, "check", item->name),
+						removals, additions);
+	}
+	foreach(lc, without(wanted, here))
+	{
+		TridentCollectionItem *item = lfirst(lc);
+
+		if (is_kind(item, "index"))
+			*additions = lappend(*additions,
+								 psprintf("CREATE INDEX %s ON %s %s",
+										  bare_name(item->name), table,
+										  item->definition));
+	}
+	*removals = list_concat(*removals, drops);
 }

@@ -59,4 +59,14 @@ extern void trident_collection_repair(const TridentCollection *collection,
 extern char *trident_collection_removal(const TridentCollectionShard *shard,
 										const TridentCollectionItem *item);
 
+/*
+ * What makes the table of an attached collection, while it has no leaves, what
+ * its home has: statements that take away, and then those that add, each of
+ * one column, check or index, with text of the home in it.  Raises an error
+ * for a column that is another there.
+ */
+extern void trident_collection_changes(const TridentCollection *collection,
+									   List *here, List *wanted,
+									   List **removals, List **additions);
+
 #endif							/* TRIDENT_COLLECTION_INVENTORY_H */

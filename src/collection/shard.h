@@ -263,7 +263,10 @@ extern void trident_collection_replace_plain(TridentCollection *collection);
 
 /* attach.c */
 
-/* Attach a collection anew, as its home has it now. */
+/*
+ * Make an attached collection what its home has now: the table stays, with all
+ * that belongs to it.  An error where the home has another collection.
+ */
 extern void trident_collection_reattach(const TridentCollection *collection);
 
 /* stream.c */

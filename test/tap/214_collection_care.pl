@@ -205,6 +205,17 @@ foreach my $case (
 }
 is(app_sql($second, "SELECT count(*) FROM pg_class WHERE relname IN ('evil', 'item')"), 0, 'nothing of it is there');
 is(app_sql($second, "$attach; SELECT count(*) FROM item"), "item\n100", 'an honest one is attached');
+foreach my $case (
+	[ "'CHECK (id > 0), DROP COLUMN title'", qr/more in it than columns/, 'more than a check' ],
+	[ "'CHECK (id > 0); CREATE TABLE public.evil ()'", qr/more in it than a table/, 'another statement' ],
+	[ "'CHECK (pg_catalog.set_config(''a.b'', title, false) IS NULL)'", qr/volatile function/, 'a check that does something' ])
+{
+	my ($value, $error, $what) = @$case;
+
+	compromised($home, 'pg_get_constraintdef(oid)', 'text', $value,
+		sub { fails_with($second, "SELECT FROM trident_collection_sync('item')", $error, "$what is not followed either") });
+}
+is(app_sql($second, "SELECT count(*) FROM trident_collection_sync('item'); SELECT count(title), count(id) FROM item"), "0\n0|100", 'an honest home is followed');
 fails_with($second, <<'END', qr/only attached here/, 'a detach that failed and was caught leaves DDL watched');
 CREATE VIEW needs_item AS SELECT title FROM item;
 BEGIN;

@@ -1,6 +1,7 @@
 # Proves that shards follow their table when what is dropped comes back, in
-# one command, in one transaction, and after a node that did not follow; and
-# that whoever may read a collection may see how its shards are.
+# one command, in one transaction, and after a node that did not follow; that
+# an attached collection follows its home and keeps what was made of it here;
+# and that whoever may read a collection may see how its shards are.
 
 use strict;
 use warnings;
@@ -12,7 +13,7 @@ use FleetTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my ($home, $second) = fleet(2, preload => 0);
+my ($home, $second, $third) = fleet(3, preload => 0);
 my $ok = "SELECT bool_and(ok) || ' ' || min(indexes) || ' ' || max(indexes) FROM trident_collection_status('item')";
 
 app_sql($home, <<'END');
@@ -78,6 +79,67 @@ app_sql($home, 'SET client_min_messages = error; DROP TYPE mood CASCADE; DROP FU
 is(app_sql($home, $ok), 'true 1 1', 'go with that from all shards');
 is(app_sql($second, "SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE c.relnamespace = 'trident_shard'::regnamespace AND attname = 'feels'"), 0, 'those of the node too');
 
+# --- an attached collection keeps what was made of it ---
+
+app_sql($third, <<'END');
+SELECT trident_collection_attach('public.item', 'node1');
+CREATE ROLE reader LOGIN;
+GRANT SELECT (id, title) ON item TO reader;
+GRANT INSERT ON item TO reader;
+COMMENT ON TABLE item IS 'attached';
+COMMENT ON COLUMN item.title IS 'a title';
+CREATE POLICY all_rows ON item USING (true);
+CREATE VIEW titles AS SELECT id, title FROM item;
+END
+my $made = "SELECT c.relacl, (SELECT attacl FROM pg_attribute WHERE attrelid = c.oid AND attname = 'title'),
+	obj_description(c.oid), col_description(c.oid, 2), (SELECT polname FROM pg_policy WHERE polrelid = c.oid), c.oid FROM pg_class c WHERE c.oid = 'item'::regclass";
+my $parts = "SELECT string_agg(x, ',' ORDER BY x COLLATE \"C\") FROM (SELECT concat(attname, ' ', atttypid::regtype, attnotnull) FROM pg_attribute WHERE attrelid = 'item'::regclass AND attnum > 0 AND NOT attisdropped
+	UNION ALL SELECT concat(conname, ' ', pg_get_constraintdef(oid)) FROM pg_constraint WHERE conrelid = 'item'::regclass
+	UNION ALL SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 'item'::regclass) AS x (x)";
+my $sync = "SELECT count(*) FROM trident_collection_sync('item')";
+my $was = app_sql($third, $made);
+my $leaves = "SELECT string_agg(i.inhrelid || ' ' || coalesce(s.srvname, 'local'), ',' ORDER BY c.relname)
+	FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid LEFT JOIN pg_foreign_table f ON f.ftrelid = c.oid LEFT JOIN pg_foreign_server s ON s.oid = f.ftserver WHERE i.inhparent = 'item'::regclass";
+my @before = split /,/, app_sql($third, $leaves);
+
+app_sql($home, "SELECT trident_collection_move_shard('item', 1, 'local')");
+fails_with($third, 'SELECT count(*) FROM item', qr/does not exist/, 'a shard that has moved is missed');
+app_sql($third, $sync);
+my @after = split /,/, app_sql($third, $leaves);
+is(app_sql($third, 'SELECT count(*) FROM titles'), 100, 'and found again by sync, with a view on it');
+is(app_sql($third, $made), $was, 'rights, comments, policies and the table are what they were');
+like($after[1], qr/ node1$/, 'the leaf is that of the other node');
+is(join(',', @after[0, 2, 3]), join(',', @before[0, 2, 3]), 'the others are as they were');
+app_sql($third, $sync);
+is(app_sql($third, $leaves), join(',', @after), 'where nothing has changed, nothing does');
+
+app_sql($home, <<'END');
+ALTER TABLE item DROP COLUMN z, ADD COLUMN new text COLLATE "C", ADD CONSTRAINT later CHECK (new <> 'x');
+ALTER TABLE item DROP CONSTRAINT positive;
+ALTER TABLE item ADD CONSTRAINT positive CHECK (id > -2);
+ALTER TABLE item ADD COLUMN twice int GENERATED ALWAYS AS (id * 2) STORED;
+ALTER TABLE item ALTER COLUMN y SET NOT NULL;
+DROP INDEX item_title;
+CREATE INDEX item_title ON item (title, y);
+END
+app_sql($third, $sync);
+is(app_sql($third, $parts), app_sql($home, $parts), 'columns, checks and indexes are those of the home');
+is(app_sql($third, 'SELECT count(*), sum(twice) FROM item'), '100|10100', 'and are read');
+is(app_sql($third, $made), $was, 'and again rights, comments, policies and the table are what they were');
+app_sql($home, 'ALTER TABLE item DROP COLUMN title');
+fails_with($third, $sync, qr/cannot drop column title.*view \S*titles depends/s, 'what a view needs is not dropped without a word');
+is(app_sql($third, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'item'::regclass; DROP VIEW titles; $sync; $parts"),
+	"4\n0\n" . app_sql($home, $parts), 'once it is gone, it is');
+app_sql($second, "SELECT trident_collection_attach('public.item', 'node1'); GRANT SELECT ON item TO PUBLIC");
+app_sql($home, 'ALTER TABLE item ADD CHECK (id > -3); CREATE INDEX ON item (y)');
+is(app_sql($second, "$sync; SELECT count(*), has_table_privilege('public', 'item', 'SELECT') FROM item; $parts"),
+	"0\n100|t\n" . app_sql($home, $parts), 'so does one with shards of its own');
+app_sql($second, "SELECT trident_collection_detach('item')");
+app_sql($home, 'ALTER TABLE item ADD COLUMN title text');
+app_sql($home, "SELECT trident_collection_undistribute('item'); SELECT trident_collection_distribute('item', '{local,node2}', 4)");
+fails_with($third, $sync, qr/is another one.*trident_collection_detach/s, 'a collection that was made anew at home is another one');
+app_sql($third, "SELECT trident_collection_detach('item')");
+
 # --- who may read may look ---
 
 app_sql($home, <<'END');
@@ -96,8 +158,8 @@ app_sql($home, "SET session_replication_role = replica; DELETE FROM item");
 my $leaf = app_sql($home, "SELECT shard_table FROM trident_collection_status('item') WHERE node = 'local' LIMIT 1");
 app_sql($home, "ALTER TABLE $leaf DROP CONSTRAINT trident_shard_number");
 my ($number) = $leaf =~ /_(\d+)$/;
-app_sql($home, "CREATE TABLE stray (LIKE $leaf); INSERT INTO stray (id) SELECT i FROM generate_series(1, 40) i");
-app_sql($home, "SET allow_system_table_mods = on; UPDATE pg_class SET relispartition = false WHERE oid = '$leaf'::regclass; INSERT INTO $leaf SELECT * FROM stray; UPDATE pg_class SET relispartition = true WHERE oid = '$leaf'::regclass");
+app_sql($home, "CREATE TABLE stray (LIKE $leaf); INSERT INTO stray (id, y) SELECT i, i FROM generate_series(1, 40) i");
+app_sql($home, "SET allow_system_table_mods = on; UPDATE pg_class SET relispartition = false WHERE oid = '$leaf'::regclass; INSERT INTO $leaf (id, y) SELECT id, y FROM stray; UPDATE pg_class SET relispartition = true WHERE oid = '$leaf'::regclass");
 my $belong = app_sql($home, "SELECT count(*) FROM stray WHERE trident.shard_number(4, id) = $number");
 is($home->safe_psql('app', "SELECT rows, misplaced, ok FROM trident_collection_status('item', true) WHERE shard = $number", extra_params => [ '-U', 'reader' ]),
 	'40|' . (40 - $belong) . '|f', 'rows of other shards are counted');
