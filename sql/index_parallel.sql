@@ -7,7 +7,7 @@ CREATE TABLE item (id integer, v vector(33));
 ALTER TABLE item ALTER v SET STORAGE external;
 CREATE INDEX item_l2 ON item USING trident (v vector_l2_ops) WITH (lists = 20);
 -- An expression, whose function asks the database.
-CREATE FUNCTION turned(vector) RETURNS vector LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN (SELECT $1 * array_fill(-1, ARRAY[33])::vector); END';
+CREATE FUNCTION turned(vector) RETURNS vector LANGUAGE plpgsql IMMUTABLE SET search_path = public, trident AS 'BEGIN RETURN (SELECT $1 * array_fill(-1, ARRAY[33])::vector); END';
 CREATE INDEX item_turned ON item USING trident ((turned(v)::vector(33)) vector_cosine_ops, id) WITH (lists = 20);
 INSERT INTO item SELECT i, (SELECT array_agg(sin(i * n * 12.9898 + n * n))::vector FROM generate_series(1, 33) AS n) FROM generate_series(1, 11000) AS i;
 SELECT lists FROM trident_index_stats('item_l2') UNION ALL SELECT lists FROM trident_index_stats('item_turned');

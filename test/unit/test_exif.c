@@ -9,6 +9,7 @@
 #include "c.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,10 +206,10 @@ test_libexif(const Photo *photo)
 	double		latitude = libexif_degrees(gps, order, 2);
 	double		longitude = libexif_degrees(gps, order, 4);
 
-	tap_ok(latitude - 1e-9 < Abs(photo->whole.latitude) &&
-		   Abs(photo->whole.latitude) < latitude + 1e-9 &&
-		   longitude - 1e-9 < Abs(photo->whole.longitude) &&
-		   Abs(photo->whole.longitude) < longitude + 1e-9,
+	tap_ok(latitude - 1e-9 < fabs(photo->whole.latitude) &&
+		   fabs(photo->whole.latitude) < latitude + 1e-9 &&
+		   longitude - 1e-9 < fabs(photo->whole.longitude) &&
+		   fabs(photo->whole.longitude) < longitude + 1e-9,
 		   "%s: libexif finds the same", photo->name);
 	exif_data_unref(data);
 }
