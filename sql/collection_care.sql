@@ -156,7 +156,7 @@ CREATE TABLE rights (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int);
 REVOKE ALL ON rights FROM regress_trident_writer, PUBLIC;
 GRANT INSERT ON rights TO regress_trident_writer;
 SELECT trident_collection_distribute('rights', '{local}', 2);
-SELECT relacl FROM pg_class WHERE oid = 'rights'::regclass;
+SELECT pg_get_userbyid(grantee) AS grantee, privilege_type FROM pg_class, aclexplode(relacl) WHERE oid = 'rights'::regclass AND grantee <> relowner;
 
 -- A sequence of an identity column asks for no right of its own.
 SET ROLE regress_trident_writer;
