@@ -68,6 +68,7 @@ SET client_min_messages = debug1;
 SELECT id FROM trident_search('half', '[7.2,0]', 1, filter => 'id > 10');
 \c -
 CREATE INDEX half_embedding ON half USING trident (embedding halfvec_l2_ops);
+SET enable_indexscan = off;
 SET client_min_messages = debug1;
 SELECT id FROM trident_search('half', '[7.2,0]', 1);
 \c -
