@@ -253,7 +253,7 @@ CREATE INDEX hole_v ON hole USING trident (v) WITH (lists = 1);
 DELETE FROM hole WHERE id % 250 = 0;
 -- A worker's snapshot that is older keeps the rows.
 DO $$BEGIN
-	WHILE EXISTS (SELECT FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid()) LOOP
+	WHILE EXISTS (SELECT FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid() AND (datname = current_database()) IS NOT FALSE) LOOP
 		PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
 	END LOOP;
 END$$;
